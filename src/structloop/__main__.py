@@ -1,0 +1,6 @@
+"""`python -m structloop` is the same as `structloop`."""
+
+from structloop.cli.main import main
+
+if __name__ == "__main__":
+    main()

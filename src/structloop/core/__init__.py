@@ -1,0 +1,1 @@
+"""What every layer needs and no domain owns: errors, settings, plugins, logs."""
