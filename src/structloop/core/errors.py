@@ -1,0 +1,137 @@
+"""The error tree.
+
+Every error that structloop raises on purpose is a `StructloopError`, and each leaf is also the builtin that fits, so
+that code which knows nothing of structloop still catches it sensibly. A message says what was wrong, in which file or
+field, and what to do.
+
+    StructloopError
+    ├── SettingsError (ValueError)            a setting is unknown or has a bad value
+    ├── PluginError (ImportError)             a plugin could not be loaded or breaks its protocol
+    │   └── UnknownPluginError (LookupError)  no plugin of that name
+    ├── ImageError (ValueError)               a file is not a usable image
+    │   ├── ImageTruncatedError               ... it ends too early, or is empty
+    │   └── ImageFormatError                  ... its contents are not an image format that is read
+    ├── LayoutError (ValueError)              a folder or file name does not fit the layout
+    ├── ModelError
+    │   ├── ModelNotFoundError (FileNotFoundError)
+    │   ├── ModelFormatError (ValueError)     weights, card and architecture do not fit together
+    │   └── DownloadRefusedError (PermissionError)   a download would be needed and was not asked for
+    ├── StoreError
+    │   ├── NotFoundError (LookupError)       no such plate, drop, image, ...
+    │   ├── SchemaVersionError (RuntimeError) the database is newer than the program
+    │   └── StoreUnavailableError (ConnectionError)  the database cannot be reached or written
+    ├── JobError
+    │   ├── JobFailedError (RuntimeError)     the job ended with an error
+    │   └── JobCanceledError (RuntimeError)   the job was cancelled
+    ├── LabelsError (ValueError)              a file of labels has a bad row
+    └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
+"""
+
+
+class StructloopError(Exception):
+    """Base of all errors that structloop raises on purpose."""
+
+
+class SettingsError(StructloopError, ValueError):
+    """A setting is unknown or has a bad value."""
+
+
+class PluginError(StructloopError, ImportError):
+    """A plugin could not be loaded, or does not fulfil its protocol."""
+
+
+class UnknownPluginError(PluginError, LookupError):
+    """No plugin of that name is installed."""
+
+
+class ImageError(StructloopError, ValueError):
+    """A file is not a usable image."""
+
+
+class ImageTruncatedError(ImageError):
+    """An image file is empty or ends too early."""
+
+
+class ImageFormatError(ImageError):
+    """A file's contents are not an image format that structloop reads."""
+
+
+class LayoutError(StructloopError, ValueError):
+    """A folder or file name does not fit the layout it is read with."""
+
+
+class ModelError(StructloopError):
+    """Base of the errors of the model registry."""
+
+
+class ModelNotFoundError(ModelError, FileNotFoundError):
+    """No model of that name or at that path."""
+
+
+class ModelFormatError(ModelError, ValueError):
+    """Weights, card and architecture do not fit together, or a file is damaged."""
+
+
+class DownloadRefusedError(ModelError, PermissionError):
+    """A download would be needed and was not asked for, or the hub cannot be reached."""
+
+
+class StoreError(StructloopError):
+    """Base of the errors of the database and of derived files."""
+
+
+class NotFoundError(StoreError, LookupError):
+    """No such plate, drop, image, job, ..."""
+
+
+class SchemaVersionError(StoreError, RuntimeError):
+    """The database was written by a newer structloop."""
+
+
+class StoreUnavailableError(StoreError, ConnectionError):
+    """The database or the folder for derived files cannot be reached or written."""
+
+
+class JobError(StructloopError):
+    """Base of the errors of durable jobs."""
+
+
+class JobFailedError(JobError, RuntimeError):
+    """A job ended with an error."""
+
+
+class JobCanceledError(JobError, RuntimeError):
+    """A job was cancelled before it finished."""
+
+
+class LabelsError(StructloopError, ValueError):
+    """A file of labels has a bad row."""
+
+
+class AddressRefusedError(StructloopError, PermissionError):
+    """The server would listen beyond this machine although no users exist."""
+
+
+__all__ = [
+    "AddressRefusedError",
+    "DownloadRefusedError",
+    "ImageError",
+    "ImageFormatError",
+    "ImageTruncatedError",
+    "JobCanceledError",
+    "JobError",
+    "JobFailedError",
+    "LabelsError",
+    "LayoutError",
+    "ModelError",
+    "ModelFormatError",
+    "ModelNotFoundError",
+    "NotFoundError",
+    "PluginError",
+    "SchemaVersionError",
+    "SettingsError",
+    "StoreError",
+    "StoreUnavailableError",
+    "StructloopError",
+    "UnknownPluginError",
+]

@@ -1,0 +1,59 @@
+"""Logs: structured, to standard error, readable on a terminal and JSON elsewhere if asked. Secrets are masked."""
+
+import logging
+import re
+import sys
+from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+_SECRET_KEYS = ("password", "token", "secret", "authorization", "api_key")
+_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^:/@\s]*):[^@/\s]+@")
+
+
+def mask_secrets(text: str) -> str:
+    """`text` with the passwords of any URLs in it replaced by `***`."""
+    return _URL_PASSWORD.sub(r"\g<head>:***@", text)
+
+
+def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if any(word in key.lower() for word in _SECRET_KEYS):
+            event[key] = "***"
+        elif isinstance(value, str):
+            event[key] = mask_secrets(value)
+    return event
+
+
+def configure_logging(level: str = "warning", style: Literal["console", "json"] = "console") -> None:
+    """Sets up structlog for the process. `level` is a name of the logging module, any case."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    renderer: structlog.typing.Processor
+    if style == "json":
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _mask,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=number, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """The logger of a module; pass `__name__`."""
+    logger: FilteringBoundLogger = structlog.get_logger(name)
+    return logger
+
+
+__all__ = ["configure_logging", "get_logger", "mask_secrets"]

@@ -1,0 +1,24 @@
+import json
+
+import pytest
+
+from structloop.core.log import configure_logging, get_logger, mask_secrets
+
+
+def test_passwords_in_urls_are_masked() -> None:
+    assert mask_secrets("postgresql+psycopg://me:hunter2@db/x") == "postgresql+psycopg://me:***@db/x"
+
+
+def test_secrets_never_reach_a_log_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    get_logger(__name__).info("connected", url="postgresql://me:hunter2@db/x", api_token="abc123", plate="P1")
+    line = json.loads(capsys.readouterr().err)
+    assert line["api_token"] == "***"
+    assert "hunter2" not in line["url"]
+    assert line["plate"] == "P1"
+
+
+def test_lines_below_the_level_are_dropped(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("error")
+    get_logger(__name__).warning("nothing to see")
+    assert capsys.readouterr().err == ""
