@@ -15,6 +15,7 @@ field, and what to do.
     ├── ModelError
     │   ├── ModelNotFoundError (FileNotFoundError)
     │   ├── ModelFormatError (ValueError)     weights, card and architecture do not fit together
+    │   ├── UnsupportedModalityError (ValueError)    the model does not serve that kind of image
     │   └── DownloadRefusedError (PermissionError)   a download would be needed and was not asked for
     ├── StoreError
     │   ├── NotFoundError (LookupError)       no such plate, drop, image, ...
@@ -70,6 +71,10 @@ class ModelNotFoundError(ModelError, FileNotFoundError):
 
 class ModelFormatError(ModelError, ValueError):
     """Weights, card and architecture do not fit together, or a file is damaged."""
+
+
+class UnsupportedModalityError(ModelError, ValueError):
+    """A model is asked about images of a modality that its card does not list."""
 
 
 class DownloadRefusedError(ModelError, PermissionError):
@@ -134,4 +139,5 @@ __all__ = [
     "StoreUnavailableError",
     "StructloopError",
     "UnknownPluginError",
+    "UnsupportedModalityError",
 ]

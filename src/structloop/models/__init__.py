@@ -1,0 +1,1 @@
+"""Trained networks: cards, the registry that holds them, and the engines that run them."""
