@@ -1,0 +1,1 @@
+"""The frozen vocabulary of structloop, with units. No networks, no database, no web."""

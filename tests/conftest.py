@@ -1,0 +1,79 @@
+"""Fixtures shared by all tests: a database on every supported server, a home folder, the real data."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from structloop.store import Database
+
+POSTGRESQL_VARIABLE = "STRUCTLOOP_TEST_POSTGRESQL_URL"
+DATA_VARIABLE = "STRUCTLOOP_TEST_DATA"
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test reads or writes the developer's own settings or home."""
+    for name in list(os.environ):
+        if name.startswith("STRUCTLOOP_") and not name.startswith("STRUCTLOOP_TEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("STRUCTLOOP_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture()
+def home(tmp_path: Path) -> Path:
+    """The home folder of this test (what STRUCTLOOP_HOME says)."""
+    folder = tmp_path / "home"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _postgresql_server() -> str:
+    url = os.environ.get(POSTGRESQL_VARIABLE)
+    if not url:
+        pytest.skip(f"{POSTGRESQL_VARIABLE} is not set, such as postgresql+psycopg://postgres@127.0.0.1/postgres")
+    return url
+
+
+@pytest.fixture()
+def postgresql_url(_postgresql_server: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database that is dropped afterwards."""
+    name = f"structloop_test_{uuid.uuid4().hex[:12]}"
+    server = create_engine(_postgresql_server, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    yield make_url(_postgresql_server).set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+    server.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, home: Path) -> str:
+    """The URL of an empty database: once on SQLite, once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{home / 'structloop.db'}"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
+@pytest.fixture()
+def database(database_url: str) -> Iterator[Database]:
+    """An empty, migrated database: once on SQLite, once on PostgreSQL."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real images; tests that need it are skipped where it is absent."""
+    default = Path(__file__).parents[1].parent / "shared" / "data"
+    folder = Path(os.environ.get(DATA_VARIABLE, default))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set {DATA_VARIABLE}")
+    return folder
