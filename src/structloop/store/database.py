@@ -43,7 +43,11 @@ class Database:
         self.engine = _engine(self.url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         if migrate:
-            self.migrate()
+            try:
+                self.migrate()
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def dialect(self) -> str:
@@ -77,6 +81,7 @@ class Database:
             with _migration_lock(self.url), self.engine.connect() as connection:
                 current = MigrationContext.configure(connection).get_current_revision()
                 script = ScriptDirectory.from_config(config)
+                connection.rollback()
                 if current == script.get_current_head():
                     return
                 if current is not None and current not in {item.revision for item in script.walk_revisions()}:
