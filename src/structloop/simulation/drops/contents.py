@@ -36,6 +36,7 @@ class PrecipitateKind(StrEnum):
     """Textures of precipitate."""
 
     GRANULAR = "granular"
+    SPECKLED = "speckled"
     CLUMPY = "clumpy"
     FLAKY = "flaky"
     GEL = "gel"

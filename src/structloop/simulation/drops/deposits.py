@@ -16,15 +16,17 @@ def paint_precipitate(fields: Fields, precipitate: Precipitate) -> None:
     seed, grain = precipitate.seed, precipitate.grain_um
     kind = precipitate.kind
     if kind is PrecipitateKind.GRANULAR:
-        texture = 0.35 + 0.65 * np.maximum(noise(view, seed, grain) + 0.3 * noise(view, seed + 1, grain * 3), -0.5)
+        texture = 0.5 + 0.4 * noise(view, seed, grain) + 0.2 * noise(view, seed + 1, grain * 3)
+    elif kind is PrecipitateKind.SPECKLED:
+        texture = 0.1 + 0.9 * smoothstep(noise(view, seed, grain), 1.1, 2.0)
     elif kind is PrecipitateKind.CLUMPY:
-        texture = smoothstep(fractal_noise(view, seed, grain * 2, 4, 0.75), 0.1, 1.6)
+        texture = smoothstep(fractal_noise(view, seed, grain * 3, 5, 0.85), -0.6, 2.0)
     elif kind is PrecipitateKind.FLAKY:
-        texture = smoothstep(np.abs(fractal_noise(view, seed, grain * 1.5, 3, 0.6)), 0.35, 0.0)
+        texture = smoothstep(np.abs(fractal_noise(view, seed, grain * 1.5, 4, 0.75)), 0.5, 0.0)
     elif kind is PrecipitateKind.GEL:
         texture = 0.5 + 0.5 * fractal_noise(view, seed, grain * 3, 3, 0.6)
     elif kind is PrecipitateKind.BROWN:
-        texture = 0.4 + 0.6 * np.maximum(fractal_noise(view, seed, grain * 2, 5, 0.8), -0.6)
+        texture = 0.5 + 0.5 * np.maximum(fractal_noise(view, seed, grain * 8, 6, 0.8), -1.0)
     else:
         texture = 0.8 + 0.2 * fractal_noise(view, seed, grain * 6, 2)
     layer = np.maximum(texture, 0) * mask
@@ -34,7 +36,9 @@ def paint_precipitate(fields: Fields, precipitate: Precipitate) -> None:
     fields.glow += np.float32(precipitate.fluorescence * min(precipitate.amount, 1.0)) * layer
     # The relief is the slope of a grain, so its height goes with its size.
     height = precipitate.relief * max(grain, view.um_per_px)
-    fields.path += np.float32(height) * texture * mask
+    if kind in (PrecipitateKind.CLUMPY, PrecipitateKind.FLAKY, PrecipitateKind.SPECKLED):
+        height *= 0.5
+    fields.path += np.float32(height) * np.minimum(texture, np.float32(2.0)) * mask
 
 
 def _cover(fields: Fields, precipitate: Precipitate) -> FloatImage:

@@ -38,6 +38,7 @@ class WellStyle:
         wall_softness_um: Blur of the inner border.
         outside_level: Light beyond the wall.
         outside_texture: Contrast of the moulding marks beyond the wall.
+        outside_streak: Height over width of these marks.
         rim_line: Contrast of thin lines along the inner border; negative is bright.
         ledge_um: Distance from the centre to a straight ledge, 0 for none.
         ledge_angle_rad: Direction of the ledge.
@@ -57,6 +58,7 @@ class WellStyle:
     wall_softness_um: float
     outside_level: float
     outside_texture: float
+    outside_streak: float
     rim_line: float
     ledge_um: float
     ledge_angle_rad: float
@@ -330,7 +332,8 @@ def _sample_well(rng: np.random.Generator, family: str, short_um: float) -> Well
         wall_shift_um=short_um * rng.uniform(0, 0.06),
         wall_softness_um=_log_uniform(rng, 2, 60),
         outside_level=rng.uniform(0.02, 1.0),
-        outside_texture=rng.uniform(0, 0.25),
+        outside_texture=_log_uniform(rng, 0.005, 0.25),
+        outside_streak=_log_uniform(rng, 0.1, 10.0),
         rim_line=rng.uniform(-0.4, 0.7),
         ledge_um=float(ledge),
         ledge_angle_rad=float(rng.choice([0, 0.5, 1, 1.5]) * np.pi + rng.normal(0, 0.04)),
@@ -354,8 +357,8 @@ def _sample_light(rng: np.random.Generator, family: str) -> LightStyle:
         tilt_x=float(tilt * np.cos(angle)),
         tilt_y=float(tilt * np.sin(angle)),
         dark_field=rng.uniform(0.5, 1.0) if _chance(rng, 0.06) else 0.0,
-        level=rng.uniform(0.2, 1.05),
-        gradient=rng.uniform(0, 0.35),
+        level=rng.uniform(0.3, 0.95) / float(max(red, green, blue)),
+        gradient=rng.uniform(0, 0.25),
         gradient_angle_rad=rng.uniform(0, 2 * np.pi),
         vignette=rng.uniform(0, 0.5),
         field_stop=rng.uniform(0.62, 0.95) if _chance(rng, 0.1) else 0.0,
@@ -381,7 +384,7 @@ def _sample_camera(
         chromatic_px=rng.uniform(0, 1.5) if _chance(rng, 0.5) else 0.0,
         noise=_log_uniform(rng, 0.002, 0.03),
         shot_noise=_log_uniform(rng, 0.002, 0.03),
-        gamma=rng.uniform(0.5, 1.2),
+        gamma=rng.uniform(0.45, 1.05),
         contrast=rng.uniform(0, 0.6),
         saturation=0.0 if grey else rng.uniform(0.3, 1.4),
         sharpen=rng.uniform(0.2, 1.5) if _chance(rng, 0.4) else 0.0,
@@ -420,12 +423,12 @@ def _sample_drop(rng: np.random.Generator, family: str, well: WellStyle, short_u
     room = min(well.half_width_um, 0.62 * short_um)
     low = _log_uniform(rng, 0.05, 0.5)
     return DropStyle(
-        radius_um=room * rng.uniform(0.35, 0.8 if family != "close-up" else 1.0),
+        radius_um=room * rng.uniform(0.4, 0.85 if family != "close-up" else 1.0),
         radius_spread=rng.uniform(0.05, 0.25),
         spread_um=room * rng.uniform(0.02, 0.4),
         contact_low=low,
         contact_high=low * rng.uniform(1.5, 4.0),
-        irregular=_log_uniform(rng, 0.02, 0.2),
+        irregular=_log_uniform(rng, 0.015, 0.11),
         satellites=rng.uniform(0, 0.25),
         fills_well=rng.uniform(0.2, 0.9) if family == "micro-well" else rng.choice([0.0, 0.0, 0.05, 0.5]),
         dirt=_log_uniform(rng, 0.2, 4.0),

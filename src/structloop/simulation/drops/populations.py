@@ -42,29 +42,29 @@ def _population(rng: Rng, drops: tuple[DropShape, ...]) -> list[Crystal]:
     )
     radius = drops[0].radius_um
     habit = _SINGLE[int(rng.choice(len(_SINGLE), p=_SINGLE_ODDS))]
-    count, size, spread = 1, _log_uniform(rng, 0.08, 0.5) * radius, 0.25
+    count, size, spread = 1, _log_uniform(rng, 0.12, 0.75) * radius, 0.25
     if kind == "few":
-        count, size = int(rng.integers(2, 12)), _log_uniform(rng, 0.05, 0.3) * radius
+        count, size = int(rng.integers(2, 12)), _log_uniform(rng, 0.08, 0.45) * radius
     elif kind == "many":
-        count, size = int(_log_uniform(rng, 10, 80)), _log_uniform(rng, 0.025, 0.12) * radius
+        count, size = int(_log_uniform(rng, 10, 80)), _log_uniform(rng, 0.04, 0.16) * radius
     elif kind == "micro":
-        count, size = int(_log_uniform(rng, 25, 260)), _log_uniform(rng, 0.01, 0.035) * radius
+        count, size = int(_log_uniform(rng, 25, 260)), _log_uniform(rng, 0.014, 0.05) * radius
     elif kind in ("plates", "stack"):
         habit, count = Habit.PLATE, int(_log_uniform(rng, 1, 15))
-        size = _log_uniform(rng, 0.08, 0.45) * radius
+        size = _log_uniform(rng, 0.1, 0.6) * radius
     elif kind == "needles":
         habit, count = Habit.NEEDLE, int(_log_uniform(rng, 1, 60))
-        size, spread = _log_uniform(rng, 0.08, 0.7) * radius, 0.4
+        size, spread = _log_uniform(rng, 0.12, 1.0) * radius, 0.4
     elif kind == "bundle":
-        habit, count, size = Habit.BUNDLE, int(_log_uniform(rng, 1, 8)), _log_uniform(rng, 0.15, 0.8) * radius
+        habit, count, size = Habit.BUNDLE, int(_log_uniform(rng, 1, 8)), _log_uniform(rng, 0.2, 1.0) * radius
     elif kind == "urchin":
-        habit, count, size = Habit.URCHIN, int(_log_uniform(rng, 1, 25)), _log_uniform(rng, 0.06, 0.5) * radius
+        habit, count, size = Habit.URCHIN, int(_log_uniform(rng, 1, 25)), _log_uniform(rng, 0.1, 0.7) * radius
     elif kind == "dendrite":
         habit, count, size = Habit.DENDRITE, int(_log_uniform(rng, 1, 6)), _log_uniform(rng, 0.15, 0.6) * radius
     elif kind == "cluster":
-        size = _log_uniform(rng, 0.04, 0.25) * radius
+        size = _log_uniform(rng, 0.05, 0.3) * radius
         count = int(_log_uniform(rng, 1, 20))
-    size = min(max(size, 4.0), 450.0)
+    size = min(max(size, 4.0), 600.0)
     return _place(rng, drops, habit, count, size, spread, kind)
 
 
@@ -89,7 +89,7 @@ def _place(
         x, y = _point(rng, drop, reach)
         if gathered:
             x, y = 0.7 * focal_point[0] + 0.3 * x, 0.7 * focal_point[1] + 0.3 * y
-        own = min(size * float(np.exp(rng.normal(0, spread))), 500.0)
+        own = min(size * float(np.exp(rng.normal(0, spread))), 700.0)
         members = 1
         angle = rng.uniform(0, 2 * math.pi)
         if kind == "cluster":

@@ -25,6 +25,10 @@ from structloop.simulation.drops.scene import DropScene
 
 Rng = np.random.Generator
 
+_KINDS = tuple(PrecipitateKind)
+_KIND_ODDS = (0.28, 0.12, 0.16, 0.07, 0.1, 0.17, 0.1)
+_FINE = (PrecipitateKind.GRANULAR, PrecipitateKind.SPECKLED)
+
 
 def log_uniform(rng: Rng, low: float, high: float) -> float:
     """A number whose logarithm is uniform between those of `low` and `high`."""
@@ -141,7 +145,7 @@ def _sample_drops(rng: Rng, lab: Facility, well_x: float, well_y: float) -> tupl
                 radius_um=radius,
                 elongation=1.0 if fills else float(np.exp(abs(rng.normal(0, 0.18)))),
                 angle_rad=rng.uniform(0, math.pi),
-                irregular=0.0 if fills else style.irregular * log_uniform(rng, 0.4, 2.0),
+                irregular=0.0 if fills else style.irregular * log_uniform(rng, 0.5, 1.6),
                 corners=int(rng.poisson(1.0)) if not fills and chance(rng, 0.4) else 0,
                 edge_slope=slope,
                 flatness=log_uniform(rng, 2.0, 10.0),
@@ -160,16 +164,19 @@ def _sample_precipitates(rng: Rng) -> list[Precipitate]:
     count = int(rng.choice(4, p=[0.36, 0.34, 0.2, 0.1]))
     found = []
     for _ in range(count):
-        kind = list(PrecipitateKind)[int(rng.choice(6, p=[0.32, 0.2, 0.12, 0.1, 0.16, 0.1]))]
-        amount = log_uniform(rng, 0.03, 1.6)
+        kind = _KINDS[int(rng.choice(len(_KINDS), p=_KIND_ODDS))]
+        amount = log_uniform(rng, 0.03, 0.9)
+        if chance(rng, 0.12):
+            amount = log_uniform(rng, 0.9, 2.5)
+        grain = log_uniform(rng, 3, 14) if kind in _FINE else log_uniform(rng, 5, 40)
         if kind in (PrecipitateKind.GEL, PrecipitateKind.HAZE):
             amount = log_uniform(rng, 0.02, 0.5)
         found.append(
             Precipitate(
                 kind=kind,
                 amount=amount,
-                grain_um=log_uniform(rng, 4, 25) if kind is PrecipitateKind.GRANULAR else log_uniform(rng, 8, 80),
-                relief=log_uniform(rng, 0.005, 0.12),
+                grain_um=grain,
+                relief=log_uniform(rng, 0.001, 0.05),
                 cover=rng.uniform(0.15, 1.0),
                 patch_um=log_uniform(rng, 60, 500),
                 brown=rng.uniform(0.3, 1.0) if kind is PrecipitateKind.BROWN else rng.uniform(0, 0.25),
@@ -184,7 +191,7 @@ def _sample_precipitates(rng: Rng) -> list[Precipitate]:
 def _sample_skin(rng: Rng) -> Skin:
     return Skin(
         wrinkle_um=log_uniform(rng, 15, 150),
-        relief=log_uniform(rng, 0.01, 0.12),
+        relief=log_uniform(rng, 0.006, 0.08),
         folds=int(rng.poisson(3)),
         density=log_uniform(rng, 0.01, 0.3),
         cover=rng.uniform(0.3, 1.2),

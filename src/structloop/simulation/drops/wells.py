@@ -46,7 +46,7 @@ def well_light(view: View, well: WellStyle, x_um: float, y_um: float, seed: int)
     beyond = smoothstep(outward + lean - np.float32(well.wall_um), -1.5 * soft, 1.5 * soft)
     outside = np.full_like(light, well.outside_level)
     if well.outside_texture > 0.01:
-        streaks = fractal_noise(view, seed + 2, 25.0, 3, 0.7, aspect=8.0)
+        streaks = fractal_noise(view, seed + 2, 40.0, 3, 0.7, aspect=well.outside_streak)
         blobs = fractal_noise(view, seed + 3, 120.0, 3)
         outside *= 1.0 + np.float32(well.outside_texture) * (0.6 * streaks + 0.4 * blobs)
     walled = light * (1 - wall) + np.float32(well.wall_level) * wall
