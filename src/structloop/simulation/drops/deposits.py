@@ -64,8 +64,9 @@ def paint_skin(fields: Fields, skin: Skin, centre: tuple[float, float], radius_u
         dx, dy = view.xs - np.float32(centre[0]), view.ys - np.float32(centre[1])
         u = np.sqrt(dx * dx + dy * dy) / np.float32(radius_um)
         lobe = smoothstep(u - np.float32(0.25) * patches, 1.0 + skin.overhang, 0.96 + skin.overhang)
-        side = math.cos(rng.uniform(0, 2 * math.pi)) * dx + math.sin(rng.uniform(0, 2 * math.pi)) * dy
-        lobe = lobe * smoothstep(side / np.float32(radius_um), -0.2, 0.2)
+        side = rng.uniform(0, 2 * math.pi)
+        ahead = np.float32(math.cos(side)) * dx + np.float32(math.sin(side)) * dy
+        lobe = lobe * smoothstep(np.asarray(ahead / np.float32(radius_um), dtype=np.float32), -0.2, 0.2)
         mask = np.maximum(mask, lobe)
     cover = cover * mask
     direction = rng.uniform(0.5, 2.0)
@@ -93,7 +94,7 @@ def paint_sphere(fields: Fields, sphere: Sphere) -> None:
     factor = 1 if sphere.radius_um > 4 * fields.view.um_per_px else 3
     view = fields.view.cut(window).finer(factor)
     dx, dy = view.xs - np.float32(x), view.ys - np.float32(y)
-    rho2 = (dx * dx + dy * dy) / np.float32(sphere.radius_um**2)
+    rho2 = np.asarray((dx * dx + dy * dy) / np.float32(sphere.radius_um**2), dtype=np.float32)
     cap = np.sqrt(np.maximum(1.0 - rho2, 0.0))
     thickness = np.float32(2.0 * sphere.radius_um * sphere.flatness) * cap
     density = np.float32(sphere.density) * cap

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from structloop.simulation.drops.contents import DropShape
+from structloop.simulation.drops.draws import Rng
 from structloop.simulation.drops.facilities import WellStyle
 from structloop.simulation.drops.fields import Fields
 from structloop.simulation.drops.view import FloatImage, View, fractal_noise, smoothstep
@@ -35,6 +36,35 @@ def outline_radius(drop: DropShape) -> FloatImage:
         distance = np.abs((theta - where + math.pi) % (2 * math.pi) - math.pi)
         radius += rng.uniform(-0.18, 0.35) * np.exp(-distance / width)
     return np.asarray(drop.radius_um * np.clip(radius, 0.3, 2.2), dtype=np.float32)
+
+
+class Territory:
+    """The floor that a drop wets, for placing things in it."""
+
+    def __init__(self, drop: DropShape, well: WellStyle, well_x: float, well_y: float) -> None:
+        self._drop, self._well, self._centre = drop, well, (well_x, well_y)
+        self._radii = None if drop.with_well else outline_radius(drop)
+
+    def point(self, rng: Rng, reach: float) -> tuple[float, float]:
+        """A random point, evenly over the drop shrunk to `reach` times its size and less what the wall cuts off."""
+        x = y = 0.0
+        for _ in range(8):
+            theta, share = rng.uniform(-math.pi, math.pi), reach * math.sqrt(rng.random())
+            radius = share * self._outline(theta)
+            x, y = self._drop.x_um + radius * math.cos(theta), self._drop.y_um + radius * math.sin(theta)
+            if self._in_well(x, y):
+                break
+        return x, y
+
+    def _outline(self, theta: float) -> float:
+        if self._radii is None:
+            return self._drop.radius_um
+        return float(self._radii[int((theta + math.pi) * _ANGLES / (2 * math.pi)) % _ANGLES])
+
+    def _in_well(self, x: float, y: float) -> bool:
+        a, b = self._well.half_width_um, self._well.half_width_um * self._well.aspect
+        u, v = abs(x - self._centre[0]) / a, abs(y - self._centre[1]) / b
+        return bool(u**self._well.corner + v**self._well.corner < 0.95)
 
 
 def paint_drop(fields: Fields, drop: DropShape, well: WellStyle, well_x: float, well_y: float) -> None:
@@ -96,14 +126,10 @@ def _surface(drop: DropShape, view: View, u: FloatImage) -> FloatImage:
     return np.asarray(np.maximum(height, 0), dtype=np.float32)
 
 
-def _paint_film(
-    fields: Fields, window: tuple[slice, slice], drop: DropShape, u: FloatImage, edge: FloatImage
-) -> None:
+def _paint_film(fields: Fields, window: tuple[slice, slice], drop: DropShape, u: FloatImage, edge: FloatImage) -> None:
     """The thin line that a drop leaves where it once reached, or a film around it."""
     view = fields.view.cut(window)
     wobble = fractal_noise(view, drop.seed + 2, drop.radius_um * 0.5, 2)
     outer = (u - 1.0) * edge - np.float32(drop.film_um) * (1.0 + np.float32(0.4) * wobble)
     fields.path[window] += np.float32(0.15) * np.float32(drop.film_um) * smoothstep(-outer, -6.0, 12.0) * 0.05
     fields.density[window] += np.float32(0.25) * np.exp(-((outer / np.float32(3.0)) ** 2)).astype(np.float32)
-
-

@@ -1,8 +1,9 @@
 """How much light each pixel gets: a source of finite size seen through the drop.
 
-A ray through a place where the optical path has the gradient g is bent by g. It sees the source if the bend is less than
-the source's half width (`pupil`); steep facets and drop edges see the dark beside it. Defocus spreads or gathers
-rays, in first order by the path's Laplacian (the transport-of-intensity equation, Teague 1983, doi:10.1364/JOSA.73.001434).
+A ray through a place where the optical path has the gradient g is bent by g. It sees the source if the bend is less
+than the source's half width (`pupil`); steep facets and drop edges see the dark beside it. Defocus spreads or gathers
+rays, in first order by the path's Laplacian (the transport-of-intensity equation, Teague 1983,
+doi:10.1364/JOSA.73.001434).
 """
 
 import math

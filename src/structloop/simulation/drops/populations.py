@@ -1,12 +1,15 @@
 """Draws the crystals of a drop."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from structloop.simulation.drops.contents import Crystal, DropShape, Habit
+from structloop.simulation.drops.draws import Rng, log_uniform
+from structloop.simulation.drops.liquid import Territory
 
-Rng = np.random.Generator
+Drops = Sequence[tuple[DropShape, Territory]]
 
 _SINGLE = (
     Habit.BLOCK,
@@ -21,11 +24,7 @@ _SINGLE = (
 _SINGLE_ODDS = (0.16, 0.16, 0.12, 0.14, 0.06, 0.03, 0.2, 0.13)
 
 
-def _log_uniform(rng: Rng, low: float, high: float) -> float:
-    return float(math.exp(rng.uniform(math.log(low), math.log(high))))
-
-
-def sample_crystals(rng: Rng, drops: tuple[DropShape, ...]) -> list[Crystal]:
+def sample_crystals(rng: Rng, drops: Drops) -> list[Crystal]:
     """One population of crystals, sometimes two, placed in the drops (at least one crystal)."""
     crystals = _population(rng, drops)
     if rng.random() < 0.15:
@@ -33,60 +32,58 @@ def sample_crystals(rng: Rng, drops: tuple[DropShape, ...]) -> list[Crystal]:
     return crystals
 
 
-def _population(rng: Rng, drops: tuple[DropShape, ...]) -> list[Crystal]:
+def _population(rng: Rng, drops: Drops) -> list[Crystal]:
     kind = str(
         rng.choice(
             ["single", "few", "many", "micro", "cluster", "plates", "stack", "needles", "bundle", "urchin", "dendrite"],
             p=[0.12, 0.18, 0.1, 0.14, 0.11, 0.09, 0.04, 0.08, 0.06, 0.06, 0.02],
         )
     )
-    radius = drops[0].radius_um
+    radius = drops[0][0].radius_um
     habit = _SINGLE[int(rng.choice(len(_SINGLE), p=_SINGLE_ODDS))]
-    count, size, spread = 1, _log_uniform(rng, 0.12, 0.75) * radius, 0.25
+    count, size, spread = 1, log_uniform(rng, 0.12, 0.75) * radius, 0.25
     if kind == "few":
-        count, size = int(rng.integers(2, 12)), _log_uniform(rng, 0.08, 0.45) * radius
+        count, size = int(rng.integers(2, 12)), log_uniform(rng, 0.08, 0.45) * radius
     elif kind == "many":
-        count, size = int(_log_uniform(rng, 10, 80)), _log_uniform(rng, 0.04, 0.16) * radius
+        count, size = int(log_uniform(rng, 10, 80)), log_uniform(rng, 0.04, 0.16) * radius
     elif kind == "micro":
-        count, size = int(_log_uniform(rng, 25, 260)), _log_uniform(rng, 0.014, 0.05) * radius
+        count, size = int(log_uniform(rng, 25, 260)), log_uniform(rng, 0.014, 0.05) * radius
     elif kind in ("plates", "stack"):
-        habit, count = Habit.PLATE, int(_log_uniform(rng, 1, 15))
-        size = _log_uniform(rng, 0.1, 0.6) * radius
+        habit, count = Habit.PLATE, int(log_uniform(rng, 1, 15))
+        size = log_uniform(rng, 0.1, 0.6) * radius
     elif kind == "needles":
-        habit, count = Habit.NEEDLE, int(_log_uniform(rng, 1, 60))
-        size, spread = _log_uniform(rng, 0.12, 1.0) * radius, 0.4
+        habit, count = Habit.NEEDLE, int(log_uniform(rng, 1, 60))
+        size, spread = log_uniform(rng, 0.12, 1.0) * radius, 0.4
     elif kind == "bundle":
-        habit, count, size = Habit.BUNDLE, int(_log_uniform(rng, 1, 8)), _log_uniform(rng, 0.2, 1.0) * radius
+        habit, count, size = Habit.BUNDLE, int(log_uniform(rng, 1, 8)), log_uniform(rng, 0.2, 1.0) * radius
     elif kind == "urchin":
-        habit, count, size = Habit.URCHIN, int(_log_uniform(rng, 1, 25)), _log_uniform(rng, 0.1, 0.7) * radius
+        habit, count, size = Habit.URCHIN, int(log_uniform(rng, 1, 25)), log_uniform(rng, 0.1, 0.7) * radius
     elif kind == "dendrite":
-        habit, count, size = Habit.DENDRITE, int(_log_uniform(rng, 1, 6)), _log_uniform(rng, 0.15, 0.6) * radius
+        habit, count, size = Habit.DENDRITE, int(log_uniform(rng, 1, 6)), log_uniform(rng, 0.15, 0.6) * radius
     elif kind == "cluster":
-        size = _log_uniform(rng, 0.05, 0.3) * radius
-        count = int(_log_uniform(rng, 1, 20))
+        size = log_uniform(rng, 0.05, 0.3) * radius
+        count = int(log_uniform(rng, 1, 20))
     size = min(max(size, 4.0), 600.0)
     return _place(rng, drops, habit, count, size, spread, kind)
 
 
-def _place(
-    rng: Rng, drops: tuple[DropShape, ...], habit: Habit, count: int, size: float, spread: float, kind: str
-) -> list[Crystal]:
+def _place(rng: Rng, drops: Drops, habit: Habit, count: int, size: float, spread: float, kind: str) -> list[Crystal]:
     salt = bool(rng.random() < 0.12)
     shapes = [int(rng.integers(1 << 31)) for _ in range(min(count, 10))]
-    index_step = _log_uniform(rng, 0.1, 0.2) if salt else _log_uniform(rng, 0.05, 0.18)
-    birefringence = 0.0 if rng.random() < 0.2 else _log_uniform(rng, 0.002, 0.05 if salt else 0.015)
-    density = _log_uniform(rng, 0.005, 0.3)
+    index_step = log_uniform(rng, 0.1, 0.2) if salt else log_uniform(rng, 0.05, 0.18)
+    birefringence = 0.0 if rng.random() < 0.2 else log_uniform(rng, 0.002, 0.05 if salt else 0.015)
+    density = log_uniform(rng, 0.005, 0.3)
     edge, rounding = rng.uniform(0.0, 1.0), size * rng.uniform(0.0, 0.03)
-    rough = _log_uniform(rng, 0.001, 0.03)
-    glow = _log_uniform(rng, 0.001, 0.02) if salt else _log_uniform(rng, 0.25, 1.5)
-    blur = _log_uniform(rng, 0.3, 6.0)
+    rough = log_uniform(rng, 0.001, 0.03)
+    glow = log_uniform(rng, 0.001, 0.02) if salt else log_uniform(rng, 0.25, 1.5)
+    blur = log_uniform(rng, 0.3, 6.0)
     reach = float(rng.choice([0.45, 0.75, 0.9, 0.97], p=[0.2, 0.35, 0.3, 0.15]))
-    focal_point = _point(rng, drops[0], reach)
+    focal_point = drops[0][1].point(rng, reach)
     gathered = rng.random() < 0.2
     crystals: list[Crystal] = []
     for index in range(count):
-        drop = drops[0] if index == 0 else drops[int(rng.integers(len(drops)))]
-        x, y = _point(rng, drop, reach)
+        _, ground = drops[0] if index == 0 else drops[int(rng.integers(len(drops)))]
+        x, y = ground.point(rng, reach)
         if gathered:
             x, y = 0.7 * focal_point[0] + 0.3 * x, 0.7 * focal_point[1] + 0.3 * y
         own = min(size * float(np.exp(rng.normal(0, spread))), 700.0)
@@ -125,11 +122,3 @@ def _place(
         if len(crystals) > 300:
             break
     return crystals
-
-
-def _point(rng: Rng, drop: DropShape, reach: float) -> tuple[float, float]:
-    radius, theta = math.sqrt(rng.random()) * reach * drop.radius_um, rng.uniform(0, 2 * math.pi)
-    stretch = math.sqrt(drop.elongation)
-    u, v = radius * math.cos(theta) * stretch, radius * math.sin(theta) / stretch
-    cos, sin = math.cos(drop.angle_rad), math.sin(drop.angle_rad)
-    return drop.x_um + u * cos - v * sin, drop.y_um + u * sin + v * cos

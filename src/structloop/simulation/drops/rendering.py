@@ -131,9 +131,7 @@ def render_uv_with_truth(scene: DropScene, long_side: int = 512) -> RenderedDrop
     scale = _scale(long_side, style.width_px, style.height_px)
     width, height = round(style.width_px * scale), round(style.height_px * scale)
     step = lab.field_um[0] * style.field_scale / width
-    view = View(
-        width, height, step, style.shift_x_um - 0.5 * width * step, style.shift_y_um - 0.5 * height * step
-    )
+    view = View(width, height, step, style.shift_x_um - 0.5 * width * step, style.shift_y_um - 0.5 * height * step)
     fields = paint_surroundings(scene, view)
     layer = paint_crystals(scene, view)
     window = (slice(0, height), slice(0, width)) if layer is None else layer.window

@@ -18,31 +18,16 @@ from structloop.simulation.drops.contents import (
     Sphere,
     Strand,
 )
+from structloop.simulation.drops.draws import Rng, chance, log_uniform, sub_seed
 from structloop.simulation.drops.errors import SimulationError
 from structloop.simulation.drops.facilities import Facility, sample_facility
-from structloop.simulation.drops.populations import sample_crystals
+from structloop.simulation.drops.liquid import Territory
+from structloop.simulation.drops.populations import Drops, sample_crystals
 from structloop.simulation.drops.scene import DropScene
-
-Rng = np.random.Generator
 
 _KINDS = tuple(PrecipitateKind)
 _KIND_ODDS = (0.28, 0.12, 0.16, 0.07, 0.1, 0.17, 0.1)
 _FINE = (PrecipitateKind.GRANULAR, PrecipitateKind.SPECKLED)
-
-
-def log_uniform(rng: Rng, low: float, high: float) -> float:
-    """A number whose logarithm is uniform between those of `low` and `high`."""
-    return float(math.exp(rng.uniform(math.log(low), math.log(high))))
-
-
-def chance(rng: Rng, probability: float) -> bool:
-    """True with that probability."""
-    return bool(rng.random() < probability)
-
-
-def sub_seed(rng: Rng) -> int:
-    """A seed for an independent stream."""
-    return int(rng.integers(1 << 31))
 
 
 def sample_scene(
@@ -70,6 +55,7 @@ def sample_scene(
     jitter = lab.well.jitter_um
     well_x, well_y = float(rng.normal(0, jitter)), float(rng.normal(0, jitter))
     drops = () if chance(rng, empty_wells) else _sample_drops(rng, lab, well_x, well_y)
+    wet = [(drop, Territory(drop, lab.well, well_x, well_y)) for drop in drops]
     precipitates = tuple(_sample_precipitates(rng)) if drops else ()
     skins = (_sample_skin(rng),) if drops and chance(rng, 0.14) else ()
     spheres: list[tuple[Sphere, Content]] = []
@@ -77,19 +63,19 @@ def sample_scene(
     specks: list[tuple[Speck, Content]] = []
     if drops:
         if chance(rng, 0.16):
-            spheres += _sample_oil(rng, drops)
+            spheres += _sample_oil(rng, wet)
         if chance(rng, 0.05):
-            spheres += _sample_bubbles(rng, drops)
+            spheres += _sample_bubbles(rng, wet)
         if chance(rng, 0.05):
-            spheres += _sample_spherulites(rng, drops)
+            spheres += _sample_spherulites(rng, wet)
         if chance(rng, 0.2):
-            specks += _sample_particles(rng, drops)
+            specks += _sample_particles(rng, wet)
         if chance(rng, 0.07):
             strands.append((_sample_fibre(rng, drops[0].x_um, drops[0].y_um, drops[0].radius_um), Content.FIBRE))
     _add_dirt(rng, lab, strands, specks)
     crystal_rng = np.random.default_rng([seed, lab.seed, 303])
     wanted = crystal_rng.random() < prevalence
-    crystals = tuple(sample_crystals(crystal_rng, drops)) if drops and wanted else ()
+    crystals = tuple(sample_crystals(crystal_rng, wet)) if drops and wanted else ()
     return DropScene(
         seed=seed,
         facility=lab,
@@ -110,22 +96,13 @@ def sample_scene(
     )
 
 
-def place_in_drop(rng: Rng, drop: DropShape, reach: float = 0.85) -> tuple[float, float]:
-    """A point inside the drop, evenly over the ellipse scaled by `reach`."""
-    radius, theta = math.sqrt(rng.random()) * reach * drop.radius_um, rng.uniform(0, 2 * math.pi)
-    stretch = math.sqrt(drop.elongation)
-    u, v = radius * math.cos(theta) * stretch, radius * math.sin(theta) / stretch
-    cos, sin = math.cos(drop.angle_rad), math.sin(drop.angle_rad)
-    return drop.x_um + u * cos - v * sin, drop.y_um + u * sin + v * cos
-
-
 def _sample_drops(rng: Rng, lab: Facility, well_x: float, well_y: float) -> tuple[DropShape, ...]:
     style = lab.drop
     fills = chance(rng, style.fills_well)
     refraction = 0.45 if style.under_oil else 1.0
     count = 1 + (int(rng.integers(1, 4)) if chance(rng, style.satellites) and not fills else 0)
     base_angle = rng.uniform(0, 2 * math.pi)
-    drops = []
+    drops: list[DropShape] = []
     for index in range(count):
         radius = style.radius_um * float(np.exp(rng.normal(0, style.radius_spread)))
         x = well_x + float(rng.normal(0, style.spread_um))
@@ -200,55 +177,55 @@ def _sample_skin(rng: Rng) -> Skin:
     )
 
 
-def _sample_oil(rng: Rng, drops: tuple[DropShape, ...]) -> list[tuple[Sphere, Content]]:
+def _sample_oil(rng: Rng, drops: Drops) -> list[tuple[Sphere, Content]]:
     count = int(log_uniform(rng, 2, 260))
     step = log_uniform(rng, 0.01, 0.1) * (1 if chance(rng, 0.7) else -1)
-    largest = drops[0].radius_um * log_uniform(rng, 0.03, 0.35)
+    largest = drops[0][0].radius_um * log_uniform(rng, 0.03, 0.35)
     flat, glow = rng.uniform(0.2, 1.0), log_uniform(rng, 0.02, 0.4)
     power = rng.uniform(0.8, 2.5)
     density = log_uniform(rng, 0.005, 0.1)
     found = []
     for index in range(count):
-        drop = drops[int(rng.integers(len(drops)))]
-        x, y = place_in_drop(rng, drop, 0.95)
+        _, ground = drops[int(rng.integers(len(drops)))]
+        x, y = ground.point(rng, 0.95)
         radius = max(largest * (index + 1.0) ** (-1.0 / power) * rng.uniform(0.7, 1.3), 2.0)
         sphere = Sphere(x, y, radius, step, flat, density, glow, 0.0, sub_seed(rng))
         found.append((sphere, Content.PHASE_SEPARATION))
     return found
 
 
-def _sample_bubbles(rng: Rng, drops: tuple[DropShape, ...]) -> list[tuple[Sphere, Content]]:
+def _sample_bubbles(rng: Rng, drops: Drops) -> list[tuple[Sphere, Content]]:
     found = []
     for _ in range(1 + int(rng.poisson(1.5))):
-        drop = drops[int(rng.integers(len(drops)))]
-        x, y = place_in_drop(rng, drop, 1.0)
+        drop, ground = drops[int(rng.integers(len(drops)))]
+        x, y = ground.point(rng, 1.0)
         radius = drop.radius_um * log_uniform(rng, 0.04, 0.4)
         found.append((Sphere(x, y, radius, -0.34, 1.0, 0.0, 0.0, 0.0, sub_seed(rng)), Content.BUBBLE))
     return found
 
 
-def _sample_spherulites(rng: Rng, drops: tuple[DropShape, ...]) -> list[tuple[Sphere, Content]]:
-    size = drops[0].radius_um * log_uniform(rng, 0.03, 0.2)
+def _sample_spherulites(rng: Rng, drops: Drops) -> list[tuple[Sphere, Content]]:
+    size = drops[0][0].radius_um * log_uniform(rng, 0.03, 0.2)
     density, step, fibres = log_uniform(rng, 0.1, 1.2), log_uniform(rng, 0.01, 0.06), log_uniform(rng, 0.05, 1.0)
     glow = log_uniform(rng, 0.1, 0.8)
     found = []
     for _ in range(1 + int(log_uniform(rng, 1, 40))):
-        drop = drops[int(rng.integers(len(drops)))]
-        x, y = place_in_drop(rng, drop)
+        _, ground = drops[int(rng.integers(len(drops)))]
+        x, y = ground.point(rng, 0.85)
         radius = size * float(np.exp(rng.normal(0, 0.2)))
         sphere = Sphere(x, y, radius, step, 0.7, density, glow, fibres, sub_seed(rng))
         found.append((sphere, Content.SPHERULITES))
     return found
 
 
-def _sample_particles(rng: Rng, drops: tuple[DropShape, ...]) -> list[tuple[Speck, Content]]:
+def _sample_particles(rng: Rng, drops: Drops) -> list[tuple[Speck, Content]]:
     size, count = log_uniform(rng, 3, 25), int(log_uniform(rng, 5, 200))
     density, relief = log_uniform(rng, 0.05, 1.5), log_uniform(rng, 0.02, 1.0)
     blur, glow = log_uniform(rng, 0.5, 8), log_uniform(rng, 0.01, 0.5)
     found = []
     for _ in range(count):
-        drop = drops[int(rng.integers(len(drops)))]
-        x, y = place_in_drop(rng, drop, 0.95)
+        _, ground = drops[int(rng.integers(len(drops)))]
+        x, y = ground.point(rng, 0.95)
         diameter = size * float(np.exp(rng.normal(0, 0.45)))
         found.append((Speck(x, y, diameter, density, relief, blur, glow, sub_seed(rng)), Content.PARTICLES))
     return found

@@ -71,9 +71,7 @@ class View:
 
     def finer(self, factor: int) -> "View":
         """The same area with `factor` times as many pixels along each axis."""
-        return View(
-            self.width * factor, self.height * factor, self.um_per_px / factor, self.left_um, self.top_um
-        )
+        return View(self.width * factor, self.height * factor, self.um_per_px / factor, self.left_um, self.top_um)
 
 
 def resample(image: FloatImage, width: int, height: int) -> FloatImage:

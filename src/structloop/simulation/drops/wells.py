@@ -62,7 +62,7 @@ def _add_ledge(light: FloatImage, view: View, well: WellStyle, x_um: float, y_um
     cos, sin = math.cos(well.ledge_angle_rad), math.sin(well.ledge_angle_rad)
     across = (view.xs - np.float32(x_um)) * np.float32(cos) + (view.ys - np.float32(y_um)) * np.float32(sin)
     across = across - np.float32(well.ledge_um)
-    width = np.float32(max(well.wall_um * 0.5, 10.0))
+    width = max(well.wall_um * 0.5, 10.0)
     band = smoothstep(across, -0.2 * width, 0.1 * width) * smoothstep(across, 2.2 * width, 1.2 * width)
     vertical = abs(cos) > abs(sin)
     streaks = noise(view, seed + 4, 8.0, 30.0) if vertical else noise(view, seed + 4, 240.0, 1 / 30.0)
