@@ -1,0 +1,1 @@
+"""The web API and the browser interface's server."""

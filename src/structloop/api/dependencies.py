@@ -1,0 +1,71 @@
+"""What routes are given: the workspace, its parts, and who is answering."""
+
+import getpass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from structloop.core.settings import Settings
+from structloop.jobs import JobQueue, Workspace
+from structloop.models.registry import ModelRegistry
+from structloop.store import Database, DerivedFiles
+
+
+def get_workspace(request: Request) -> Workspace:
+    """The workspace that the application was made for."""
+    return cast(Workspace, request.app.state.workspace)
+
+
+def get_queue(request: Request) -> JobQueue:
+    """The queue of the workspace's jobs."""
+    return cast(JobQueue, request.app.state.queue)
+
+
+WorkspaceDependency = Annotated[Workspace, Depends(get_workspace)]
+
+
+def get_settings(workspace: WorkspaceDependency) -> Settings:
+    """The settings of the workspace."""
+    return workspace.settings
+
+
+def get_database(workspace: WorkspaceDependency) -> Database:
+    """The database of the workspace."""
+    return workspace.database
+
+
+def get_files(workspace: WorkspaceDependency) -> DerivedFiles:
+    """The derived files of the workspace."""
+    return workspace.files
+
+
+def get_models(workspace: WorkspaceDependency) -> ModelRegistry:
+    """The models of the workspace."""
+    return workspace.models
+
+
+def get_annotator() -> str:
+    """Who human scores are recorded for: until there are users, the account that runs the server."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container may run under a user id without a name.
+        return "local"
+
+
+SettingsDependency = Annotated[Settings, Depends(get_settings)]
+DatabaseDependency = Annotated[Database, Depends(get_database)]
+FilesDependency = Annotated[DerivedFiles, Depends(get_files)]
+ModelsDependency = Annotated[ModelRegistry, Depends(get_models)]
+QueueDependency = Annotated[JobQueue, Depends(get_queue)]
+AnnotatorDependency = Annotated[str, Depends(get_annotator)]
+
+__all__ = [
+    "AnnotatorDependency",
+    "DatabaseDependency",
+    "FilesDependency",
+    "ModelsDependency",
+    "QueueDependency",
+    "SettingsDependency",
+    "WorkspaceDependency",
+]

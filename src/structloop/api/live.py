@@ -1,0 +1,134 @@
+"""What happens, told live: one watcher asks the database, and every listener hears of the changes.
+
+The database is the only channel, so that jobs of other processes are told of too. Nothing is asked while nobody listens.
+"""
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from sse_starlette import ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from structloop.api.shapes import JobView, PlatesChanged, Resync
+from structloop.api.submitting import job_view
+from structloop.crystals.platemap import PlateFingerprint, changed_plates, plate_fingerprints, plates_stamp
+from structloop.jobs import JobQueue
+from structloop.store import Database
+
+EVENT_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("JobView", "PlatesChanged", "Resync")]
+}
+_JOBS_WATCHED = 50
+_MOST_PLATES_TOLD = 200
+_JOB = TypeAdapter(JobView)
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    number: int
+    name: str
+    data: str
+
+
+class EventBroadcast:
+    """Watches jobs and plates while somebody listens, and tells all listeners.
+
+    Args:
+        database: Where plates are.
+        queue: Where jobs are.
+        every_s: Seconds between two looks.
+        kept: How many events are kept for listeners that come back.
+    """
+
+    def __init__(self, database: Database, queue: JobQueue, *, every_s: float = 0.5, kept: int = 1000) -> None:
+        self._database = database
+        self._queue = queue
+        self._every_s = every_s
+        self._kept: deque[_Event] = deque(maxlen=kept)
+        # Numbers start anew with every server: the prefix tells a listener's old numbers from ours.
+        self._run = secrets.token_hex(4)
+        self._count = 0
+        self._listeners = 0
+        self._news = asyncio.Condition()
+        self._watcher: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._jobs: dict[str, str] = {}
+        self._stamp: tuple[object, ...] = ()
+        self._plates: dict[int, PlateFingerprint] = {}
+
+    async def listen(self, last_event_id: str | None = None) -> AsyncIterator[ServerSentEvent]:
+        """Events as they happen, from the one after `last_event_id`; ends when the server stops."""
+        self._listeners += 1
+        try:
+            if self._watcher is None or self._watcher.done():
+                # What changed while nobody listened was not seen.
+                await run_in_threadpool(self._look)
+                self._watcher = asyncio.create_task(self._watch())
+            position, missed = self._resume(last_event_id)
+            if missed is not None:
+                yield ServerSentEvent(missed.model_dump_json(), event="resync", id=f"{self._run}-{position}")
+            for progress in reversed(await run_in_threadpool(self._queue.list, _JOBS_WATCHED)):
+                if not progress.state.is_final:
+                    yield ServerSentEvent(
+                        job_view(progress).model_dump_json(), event="job", id=f"{self._run}-{position}"
+                    )
+            while not self._stopped:
+                for event in [event for event in self._kept if event.number > position]:
+                    position = event.number
+                    yield ServerSentEvent(event.data, event=event.name, id=f"{self._run}-{event.number}")
+                async with self._news:
+                    await self._news.wait_for(lambda seen=position: self._stopped or self._count > seen)  # type: ignore[misc]
+        finally:
+            self._listeners -= 1
+
+    async def stop(self) -> None:
+        """Ends the watcher and every listener."""
+        self._stopped = True
+        async with self._news:
+            self._news.notify_all()
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+
+    def _resume(self, last_event_id: str | None) -> tuple[int, Resync | None]:
+        if last_event_id is None:
+            return self._count, None
+        run, _, number = last_event_id.partition("-")
+        oldest = self._kept[0].number if self._kept else self._count + 1
+        if run == self._run and number.isdigit() and oldest - 1 <= int(number) <= self._count:
+            return int(number), None
+        reason = "the server was started again" if run != self._run else "too much has happened since"
+        return self._count, Resync(reason=reason)
+
+    async def _watch(self) -> None:
+        while self._listeners and not self._stopped:
+            await asyncio.sleep(self._every_s)
+            news = await run_in_threadpool(self._look)
+            if news:
+                async with self._news:
+                    for name, data in news:
+                        self._count += 1
+                        self._kept.append(_Event(self._count, name, data))
+                    self._news.notify_all()
+
+    def _look(self) -> list[tuple[str, str]]:
+        news: list[tuple[str, str]] = []
+        jobs = {progress.id: _JOB.dump_json(job_view(progress)).decode() for progress in self._queue.list(_JOBS_WATCHED)}
+        news.extend(("job", told) for key, told in reversed(jobs.items()) if self._jobs.get(key) != told)
+        self._jobs = jobs
+        stamp = plates_stamp(self._database)
+        if stamp != self._stamp:
+            plates = plate_fingerprints(self._database)
+            changed = changed_plates(self._plates, plates)[:_MOST_PLATES_TOLD]
+            if changed:
+                news.append(("plates", PlatesChanged(plate_ids=changed).model_dump_json()))
+            self._stamp, self._plates = stamp, plates
+        return news
+
+
+__all__ = ["EVENT_SCHEMA", "EventBroadcast"]

@@ -1,0 +1,102 @@
+"""Images: facts, thumbnails, deep-zoom tiles and the source file itself. Source files are only ever read."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Response
+
+from structloop.api.dependencies import DatabaseDependency, FilesDependency, SettingsDependency
+from structloop.api.errors import problems
+from structloop.api.pictures import original_response, thumbnail_response, tile_response, tiles_description_response
+from structloop.api.routes.parameters import ImageId
+from structloop.crystals import platemap
+from structloop.crystals.views import ImageView
+
+router = APIRouter(
+    tags=["images"], responses=problems(HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY)
+)
+
+IfNoneMatch = Annotated[str | None, Header(include_in_schema=False)]
+
+
+def _picture(description: str, *media_types: str) -> dict[int | str, dict[str, object]]:
+    return {
+        200: {"description": description, "content": {name: {} for name in media_types}},
+        304: {"description": "The caller's copy, named by its ETag, is still right."},
+    }
+
+
+@router.get("/images/{image_id}", operation_id="get_image", summary="Facts of an image")
+def get_image(database: DatabaseDependency, image_id: ImageId) -> ImageView:
+    """Where an image comes from and what it is; not its pixels."""
+    return platemap.image_view(database, image_id)
+
+
+@router.get(
+    "/images/{image_id}/thumbnail",
+    operation_id="get_thumbnail",
+    summary="A small picture of an image",
+    response_class=Response,
+    responses=_picture("The thumbnail.", "image/jpeg"),
+)
+def get_thumbnail(
+    database: DatabaseDependency,
+    files: FilesDependency,
+    settings: SettingsDependency,
+    image_id: ImageId,
+    size: Annotated[
+        int | None, Query(ge=32, le=2048, description="Longest side in pixels; none: `thumbnail_px` of the settings.")
+    ] = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """A JPEG no larger than `size`, made once and kept."""
+    image = platemap.image_view(database, image_id)
+    return thumbnail_response(image, files, size or settings.thumbnail_px, if_none_match)
+
+
+@router.get(
+    "/images/{image_id}/original",
+    operation_id="get_original",
+    summary="The source file",
+    response_class=Response,
+    responses=_picture("The file as the imager wrote it.", "image/jpeg", "image/png", "image/tiff"),
+)
+def get_original(database: DatabaseDependency, image_id: ImageId, if_none_match: IfNoneMatch = None) -> Response:
+    """The source file, byte for byte; its content type comes from its contents, not its name."""
+    return original_response(platemap.image_view(database, image_id), if_none_match)
+
+
+@router.get(
+    "/images/{image_id}/deepzoom.dzi",
+    operation_id="get_deepzoom",
+    summary="Description of an image's tiles",
+    response_class=Response,
+    responses=_picture("A Deep Zoom description.", "application/xml"),
+)
+def get_deepzoom(
+    database: DatabaseDependency, files: FilesDependency, image_id: ImageId, if_none_match: IfNoneMatch = None
+) -> Response:
+    """The Deep Zoom description (DZI) of an image's tile pyramid, which is made when first asked for."""
+    return tiles_description_response(platemap.image_view(database, image_id), files, if_none_match)
+
+
+@router.get(
+    "/images/{image_id}/deepzoom_files/{level}/{tile}",
+    operation_id="get_tile",
+    summary="One tile",
+    response_class=Response,
+    responses=_picture("The tile.", "image/jpeg", "image/png"),
+)
+def get_tile(
+    database: DatabaseDependency,
+    files: FilesDependency,
+    image_id: ImageId,
+    level: Annotated[int, Path(ge=0, le=40, description="Level of the pyramid; 0 is one pixel.")],
+    tile: Annotated[
+        str,
+        Path(pattern=r"^[0-9]{1,6}_[0-9]{1,6}\.(jpeg|jpg|png)$", description="Column and row, such as `3_0.jpeg`."),
+    ],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """One tile of an image's pyramid, where the description says that it is."""
+    return tile_response(platemap.image_view(database, image_id), files, level, tile, if_none_match)

@@ -1,0 +1,51 @@
+"""Importing folders of images, and what could not be imported."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter
+
+from structloop.api.dependencies import DatabaseDependency, QueueDependency, SettingsDependency
+from structloop.api.errors import problems
+from structloop.api.routes.parameters import Limit, Offset
+from structloop.api.shapes import ImportPreview, ImportRequest, JobView, LayoutView
+from structloop.api.submitting import installed_layouts, preview, submit_import
+from structloop.crystals import platemap
+from structloop.crystals.views import ImportProblemPage
+
+router = APIRouter(tags=["imports"])
+_WRITE = problems(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+@router.get("/layouts", operation_id="list_layouts", summary="List layouts")
+def list_layouts(settings: SettingsDependency) -> list[LayoutView]:
+    """The ways of naming image files that can be imported, the facility's own patterns included."""
+    return installed_layouts(settings)
+
+
+@router.post("/imports/preview", operation_id="preview_import", summary="What an import would do", responses=_WRITE)
+def preview_import(database: DatabaseDependency, settings: SettingsDependency, body: ImportRequest) -> ImportPreview:
+    """The plates that an import would make or add to; nothing is changed."""
+    return preview(database, settings, body)
+
+
+@router.post(
+    "/imports",
+    operation_id="start_import",
+    summary="Import a folder",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=_WRITE,
+)
+def start_import(settings: SettingsDependency, queue: QueueDependency, body: ImportRequest) -> JobView:
+    """Starts a job that imports a folder inside one of the settings' `import_roots`."""
+    return submit_import(settings, queue, body)
+
+
+@router.get(
+    "/problems",
+    operation_id="list_problems",
+    summary="Files that were left out",
+    responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+def list_problems(database: DatabaseDependency, limit: Limit = 100, offset: Offset = 0) -> ImportProblemPage:
+    """Files of all plates, or of none, that could not be imported, newest first."""
+    return platemap.import_problems(database, plate_id=None, limit=limit, offset=offset)

@@ -1,0 +1,20 @@
+"""Parameters that several routes take."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+_LARGEST_KEY = 2**63 - 1
+
+PlateId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a plate.")]
+DropId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a drop.")]
+ImageId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of an image.")]
+AnnotationId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of an annotation.")]
+JobId = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$", description="Id of a job.")]
+ScoringId = Annotated[
+    int | None, Query(ge=1, le=_LARGEST_KEY, description="One way of scoring; none: the plate's newest.")
+]
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many to leave out from the start.")]
+
+__all__ = ["AnnotationId", "DropId", "ImageId", "JobId", "Limit", "Offset", "PlateId", "ScoringId"]
