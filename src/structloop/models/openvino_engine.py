@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+from openvino.frontend import FrontEndManager
 
 from structloop.core.errors import ModelFormatError
 from structloop.core.log import get_logger
@@ -87,15 +89,25 @@ def convert(source: NetworkSource) -> Any:
         ModelFormatError: OpenVINO cannot express the network.
     """
     import torch
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     shape = (source.images_per_request, *source.input_shape)
     example = torch.zeros(shape, dtype=getattr(torch, source.input_type))
     module = source.build().eval()
+    # `openvino.convert_model` does the same, but reports each use to its maker over the network; this does not.
+    frontend = FrontEndManager().load_by_framework("pytorch")
     try:
-        with torch.inference_mode():
-            return ov.convert_model(module, example_input=example, input=[list(shape)])
+        with torch.no_grad(), warnings.catch_warnings():
+            # Tracing is what OpenVINO's importer understands best; torch calls it deprecated, and warns of Python
+            # branches on shapes, which are fixed here.
+            warnings.simplefilter("ignore")
+            # The decoder must outlive the conversion: the frontend does not keep it.
+            decoder = TorchScriptPythonDecoder(module, example_input=(example,))
+            graph = frontend.convert(frontend.load(decoder))
+        graph.reshape(list(shape))
     except (ov.frontend.OpConversionFailure, ov.frontend.GeneralFailure) as error:
         raise ModelFormatError(f"OpenVINO cannot convert network {source.key}: {error}") from error
+    return graph
 
 
 def _converted(core: Any, source: NetworkSource, cache: Path | None) -> Any:
