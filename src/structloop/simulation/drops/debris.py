@@ -24,12 +24,12 @@ def paint_speck(fields: Fields, speck: Speck) -> None:
     factor = 1 if spread > 3 * step else 2
     view = fields.view.cut(window).finer(factor)
     rng = np.random.default_rng(speck.seed)
-    shear, squeeze, lobes = rng.uniform(-0.5, 0.5), rng.uniform(0.6, 1.5), rng.uniform(0, 0.35)
+    shear, squeeze, lobes = rng.uniform(-0.6, 0.6), rng.uniform(0.6, 1.5), rng.uniform(0, 0.6)
     dx, dy = view.xs - np.float32(x), view.ys - np.float32(y)
     u, v = (dx + np.float32(shear) * dy) * np.float32(squeeze), dy / np.float32(squeeze)
     rho2 = (u * u + v * v) / np.float32(spread**2)
-    rho2 = rho2 * (1 + np.float32(lobes) * np.cos((3 * u - 2 * v) / np.float32(spread) + np.float32(speck.seed % 7)))
-    sharp = 1.0 + 3.0 * (0.5 * speck.size_um / spread) ** 2
+    rho2 = rho2 * (1 + np.float32(lobes) * np.cos((5 * u - 4 * v) / np.float32(spread) + np.float32(speck.seed % 7)))
+    sharp = 1.0 + 1.2 * (0.5 * speck.size_um / spread) ** 2
     bump = np.exp(-(rho2 ** np.float32(sharp)))
     # A defocused grain spreads the same absorption over a larger area.
     weight = np.float32((0.5 * speck.size_um / spread) ** 2)

@@ -44,6 +44,9 @@ class WellStyle:
         ledge_um: Distance from the centre to a straight ledge, 0 for none.
         ledge_angle_rad: Direction of the ledge.
         ledge_level: Light through the ledge's edge.
+        ragged_um: Roughness of the inner border.
+        beyond_ledge: Light beyond the ledge.
+        rings: Contrast of turning marks around the centre.
         roughness: Contrast of the floor's fine texture.
         blotches: Contrast of out-of-focus marks on the floor.
         jitter_um: How far the well is off the image's centre.
@@ -64,6 +67,9 @@ class WellStyle:
     ledge_um: float
     ledge_angle_rad: float
     ledge_level: float
+    ragged_um: float
+    beyond_ledge: float
+    rings: float
     roughness: float
     blotches: float
     jitter_um: float
@@ -323,7 +329,7 @@ def _sample_well(rng: np.random.Generator, family: str, short_um: float) -> Well
         wall_um=short_um * log_uniform(rng, 0.015, 0.25),
         wall_level=log_uniform(rng, 0.01, 0.5),
         wall_shift_um=short_um * rng.uniform(0, 0.06),
-        wall_softness_um=log_uniform(rng, 2, 60),
+        wall_softness_um=log_uniform(rng, 2, 0.08 * short_um),
         outside_level=rng.uniform(0.02, 1.0),
         outside_texture=log_uniform(rng, 0.005, 0.25),
         outside_streak=log_uniform(rng, 0.1, 10.0),
@@ -331,6 +337,9 @@ def _sample_well(rng: np.random.Generator, family: str, short_um: float) -> Well
         ledge_um=float(ledge),
         ledge_angle_rad=float(rng.choice([0, 0.5, 1, 1.5]) * np.pi + rng.normal(0, 0.04)),
         ledge_level=log_uniform(rng, 0.02, 0.8),
+        ragged_um=log_uniform(rng, 1.5, 12) if chance(rng, 0.25) else 0.0,
+        beyond_ledge=float(rng.uniform(0.05, 1.0)) if chance(rng, 0.6) else 1.0,
+        rings=log_uniform(rng, 0.005, 0.06) if chance(rng, 0.15) else 0.0,
         roughness=log_uniform(rng, 0.001, 0.03),
         blotches=log_uniform(rng, 0.002, 0.12),
         jitter_um=short_um * rng.uniform(0.01, 0.08),
@@ -340,7 +349,7 @@ def _sample_well(rng: np.random.Generator, family: str, short_um: float) -> Well
 def _sample_light(rng: np.random.Generator, family: str) -> LightStyle:
     red, green, blue = np.exp(rng.normal(0, 0.05, 3))
     if family == "colour-cast" or chance(rng, 0.25):
-        red, green, blue = np.exp(rng.normal(0, 0.22, 3))
+        red, green, blue = np.exp(rng.normal(0, 0.16, 3))
     tilt = rng.uniform(0.1, 0.8) if chance(rng, 0.45) else rng.uniform(0, 0.1)
     angle = rng.uniform(0, 2 * np.pi)
     return LightStyle(

@@ -78,6 +78,8 @@ def _place(rng: Rng, drops: Drops, habit: Habit, count: int, size: float, spread
     glow = log_uniform(rng, 0.001, 0.02) if salt else log_uniform(rng, 0.25, 1.5)
     blur = log_uniform(rng, 0.3, 6.0)
     reach = float(rng.choice([0.45, 0.75, 0.9, 0.97], p=[0.2, 0.35, 0.3, 0.15]))
+    if rng.random() < 0.8:
+        reach = max(reach - 0.5 * size / drops[0][0].radius_um, 0.1)
     focal_point = drops[0][1].point(rng, reach)
     gathered = rng.random() < 0.2
     crystals: list[Crystal] = []

@@ -82,7 +82,7 @@ def sample_scene(
         well_x_um=well_x,
         well_y_um=well_y,
         exposure=float(np.exp(rng.normal(0, lab.camera.exposure_spread))),
-        focus=log_uniform(rng, 0.7, 1.6),
+        focus=log_uniform(rng, 0.7, 1.5) if chance(rng, 0.8) else log_uniform(rng, 1.5, 4.0),
         drops=drops,
         precipitates=precipitates,
         skins=skins,

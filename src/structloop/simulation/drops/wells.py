@@ -38,6 +38,10 @@ def well_light(view: View, well: WellStyle, x_um: float, y_um: float, seed: int)
     dx, dy = view.xs - np.float32(x_um), view.ys - np.float32(y_um)
     rho = np.sqrt(dx * dx + dy * dy)
     outward = rho - inner_radius(view, well, x_um, y_um)
+    if well.rings > 0:
+        light *= 1.0 + np.float32(well.rings) * np.sin(rho * np.float32(0.12)) * np.sin(rho * np.float32(0.017))
+    if well.ragged_um > 0:
+        outward = outward + np.float32(well.ragged_um) * fractal_noise(view, seed + 6, 30.0, 2, 0.7)
     soft = max(well.wall_softness_um, 0.7 * view.um_per_px)
     wall = smoothstep(outward, -0.3 * soft, soft)
     lean = np.float32(well.wall_shift_um) * np.cos(
@@ -67,5 +71,7 @@ def _add_ledge(light: FloatImage, view: View, well: WellStyle, x_um: float, y_um
     vertical = abs(cos) > abs(sin)
     streaks = noise(view, seed + 4, 8.0, 30.0) if vertical else noise(view, seed + 4, 240.0, 1 / 30.0)
     level = np.float32(well.ledge_level) * (1.0 + 0.25 * streaks)
+    far = smoothstep(across, 0.0, 0.2 * width)
+    light *= 1 - np.float32(1 - well.beyond_ledge) * far
     light *= 1 - band
     light += band * level
