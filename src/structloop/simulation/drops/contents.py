@@ -42,6 +42,8 @@ class PrecipitateKind(StrEnum):
     GEL = "gel"
     BROWN = "brown"
     HAZE = "haze"
+    STRINGY = "stringy"
+    RINGS = "rings"
 
 
 class Habit(StrEnum):

@@ -27,6 +27,12 @@ def paint_precipitate(fields: Fields, precipitate: Precipitate) -> None:
         texture = 0.5 + 0.5 * fractal_noise(view, seed, grain * 3, 3, 0.6)
     elif kind is PrecipitateKind.BROWN:
         texture = 0.5 + 0.5 * np.maximum(fractal_noise(view, seed, grain * 8, 6, 0.8), -1.0)
+    elif kind is PrecipitateKind.STRINGY:
+        ridges = smoothstep(np.abs(fractal_noise(view, seed, grain * 6, 3, 0.4)), 0.16, 0.0)
+        texture = ridges * smoothstep(noise(view, seed + 3, grain * 8), -0.2, 0.6)
+    elif kind is PrecipitateKind.RINGS:
+        warped = fields.depth + np.float32(0.05) * fractal_noise(view, seed, precipitate.patch_um, 3, 0.6)
+        texture = 0.5 + 0.5 * np.sin(warped * np.float32(precipitate.patch_um / 5.0))
     else:
         texture = 0.8 + 0.2 * fractal_noise(view, seed, grain * 6, 2)
     layer = np.maximum(texture, 0) * mask
@@ -48,8 +54,16 @@ def _cover(fields: Fields, precipitate: Precipitate) -> FloatImage:
     return smoothstep(patches, threshold - 0.6, threshold + 0.9)
 
 
-def paint_skin(fields: Fields, skin: Skin, centre: tuple[float, float], radius_um: float) -> None:
-    """Add a wrinkled film on one drop, which may hang over its edge."""
+def paint_skin(fields: Fields, skin: Skin, centre: tuple[float, float], radius_um: float, floor: FloatImage) -> None:
+    """Add a wrinkled film on one drop, which may hang over its edge.
+
+    Args:
+        fields: Painted into.
+        skin: The film.
+        centre: Centre of the drop, micrometres.
+        radius_um: Radius of the drop.
+        floor: 1 where the film can lie, 0 elsewhere, shape (h, w).
+    """
     reach = radius_um * (1.5 + skin.overhang)
     window = fields.view.window(centre[0] - reach, centre[1] - reach, centre[0] + reach, centre[1] + reach)
     view = fields.view.cut(window)
@@ -66,7 +80,7 @@ def paint_skin(fields: Fields, skin: Skin, centre: tuple[float, float], radius_u
         lobe = smoothstep(u - np.float32(0.25) * patches, 1.0 + skin.overhang, 0.96 + skin.overhang)
         side = rng.uniform(0, 2 * math.pi)
         ahead = np.float32(math.cos(side)) * dx + np.float32(math.sin(side)) * dy
-        lobe = lobe * smoothstep(np.asarray(ahead / np.float32(radius_um), dtype=np.float32), -0.2, 0.2)
+        lobe = lobe * floor[window] * smoothstep(np.asarray(ahead / np.float32(radius_um), dtype=np.float32), -0.2, 0.2)
         mask = np.maximum(mask, lobe)
     cover = cover * mask
     direction = rng.uniform(0.5, 2.0)

@@ -339,7 +339,7 @@ def _sample_well(rng: np.random.Generator, family: str, short_um: float) -> Well
         ledge_level=log_uniform(rng, 0.02, 0.8),
         ragged_um=log_uniform(rng, 1.5, 12) if chance(rng, 0.25) else 0.0,
         beyond_ledge=float(rng.uniform(0.05, 1.0)) if chance(rng, 0.6) else 1.0,
-        rings=log_uniform(rng, 0.005, 0.06) if chance(rng, 0.15) else 0.0,
+        rings=log_uniform(rng, 0.005, 0.06) if chance(rng, 0.06) else 0.0,
         roughness=log_uniform(rng, 0.001, 0.03),
         blotches=log_uniform(rng, 0.002, 0.12),
         jitter_um=short_um * rng.uniform(0.01, 0.08),

@@ -10,7 +10,7 @@ from structloop.simulation.drops.crystals import crystal_thickness, crystal_wind
 from structloop.simulation.drops.debris import paint_speck, paint_strand
 from structloop.simulation.drops.deposits import paint_precipitate, paint_skin, paint_sphere
 from structloop.simulation.drops.fields import Fields
-from structloop.simulation.drops.liquid import drop_box, paint_drop
+from structloop.simulation.drops.liquid import drop_box, paint_drop, within_well
 from structloop.simulation.drops.scene import DropScene
 from structloop.simulation.drops.view import FloatImage, View, blur
 
@@ -38,7 +38,8 @@ def paint_surroundings(scene: DropScene, view: View) -> Fields:
                 paint_precipitate(wet, precipitate)
             for skin in scene.skins:
                 first = scene.drops[0]
-                paint_skin(fields, skin, (first.x_um, first.y_um), first.radius_um)
+                floor = within_well(view, well, scene.well_x_um, scene.well_y_um)
+                paint_skin(fields, skin, (first.x_um, first.y_um), first.radius_um, floor)
     for sphere in scene.spheres:
         paint_sphere(fields, sphere)
     for strand in scene.strands:

@@ -26,7 +26,8 @@ from structloop.simulation.drops.populations import Drops, sample_crystals
 from structloop.simulation.drops.scene import DropScene
 
 _KINDS = tuple(PrecipitateKind)
-_KIND_ODDS = (0.28, 0.12, 0.16, 0.07, 0.1, 0.17, 0.1)
+_KIND_ODDS = (0.25, 0.11, 0.15, 0.07, 0.08, 0.15, 0.1, 0.05, 0.04)
+_COLOURED = (PrecipitateKind.BROWN, PrecipitateKind.HAZE)
 _FINE = (PrecipitateKind.GRANULAR, PrecipitateKind.SPECKLED)
 
 
@@ -156,7 +157,7 @@ def _sample_precipitates(rng: Rng) -> list[Precipitate]:
                 relief=log_uniform(rng, 0.001, 0.05),
                 cover=rng.uniform(0.15, 1.0),
                 patch_um=log_uniform(rng, 60, 500),
-                brown=rng.uniform(0.3, 1.0) if kind is PrecipitateKind.BROWN else rng.uniform(0, 0.25),
+                brown=rng.uniform(0.2, 1.0) if kind in _COLOURED else rng.uniform(0, 0.25),
                 centre=float(rng.normal(0, 0.6)),
                 fluorescence=log_uniform(rng, 0.01, 0.5),
                 seed=sub_seed(rng),
