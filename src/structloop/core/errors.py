@@ -10,10 +10,13 @@ field, and what to do.
     │   └── UnknownPluginError (LookupError)  no plugin of that name
     ├── ImageError (ValueError)               a file is not a usable image
     │   ├── ImageTruncatedError               ... it ends too early, or is empty
-    │   └── ImageFormatError                  ... its contents are not an image format that is read
+    │   ├── ImageFormatError                  ... its contents are not an image format that is read
+    │   ├── ImageMissingError (FileNotFoundError)  a source image is not where it was imported from
+    │   └── ImageChangedError                 a source image is not what was imported
     ├── LayoutError (ValueError)              a folder or file name does not fit the layout
     ├── ModelError
     │   ├── ModelNotFoundError (FileNotFoundError)
+    │   ├── ModelExistsError (FileExistsError)    another model has that name
     │   ├── ModelFormatError (ValueError)     weights, card and architecture do not fit together
     │   ├── UnsupportedModalityError (ValueError)    the model does not serve that kind of image
     │   └── DownloadRefusedError (PermissionError)   a download would be needed and was not asked for
@@ -23,7 +26,8 @@ field, and what to do.
     │   └── StoreUnavailableError (ConnectionError)  the database cannot be reached or written
     ├── JobError
     │   ├── JobFailedError (RuntimeError)     the job ended with an error
-    │   └── JobCanceledError (RuntimeError)   the job was cancelled
+    │   ├── JobCanceledError (RuntimeError)   the job was cancelled
+    │   └── WorkerBusyError (BlockingIOError) another process runs the jobs of this home
     ├── LabelsError (ValueError)              a file of labels has a bad row
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
@@ -57,6 +61,14 @@ class ImageFormatError(ImageError):
     """A file's contents are not an image format that structloop reads."""
 
 
+class ImageMissingError(ImageError, FileNotFoundError):
+    """A source image is no longer where it was imported from."""
+
+
+class ImageChangedError(ImageError):
+    """A source image no longer has the contents that were imported."""
+
+
 class LayoutError(StructloopError, ValueError):
     """A folder or file name does not fit the layout it is read with."""
 
@@ -67,6 +79,10 @@ class ModelError(StructloopError):
 
 class ModelNotFoundError(ModelError, FileNotFoundError):
     """No model of that name or at that path."""
+
+
+class ModelExistsError(ModelError, FileExistsError):
+    """Another model has that name already."""
 
 
 class ModelFormatError(ModelError, ValueError):
@@ -109,6 +125,10 @@ class JobCanceledError(JobError, RuntimeError):
     """A job was cancelled before it finished."""
 
 
+class WorkerBusyError(JobError, BlockingIOError):
+    """Another process runs the jobs of this home."""
+
+
 class LabelsError(StructloopError, ValueError):
     """A file of labels has a bad row."""
 
@@ -120,8 +140,10 @@ class AddressRefusedError(StructloopError, PermissionError):
 __all__ = [
     "AddressRefusedError",
     "DownloadRefusedError",
+    "ImageChangedError",
     "ImageError",
     "ImageFormatError",
+    "ImageMissingError",
     "ImageTruncatedError",
     "JobCanceledError",
     "JobError",
@@ -129,6 +151,7 @@ __all__ = [
     "LabelsError",
     "LayoutError",
     "ModelError",
+    "ModelExistsError",
     "ModelFormatError",
     "ModelNotFoundError",
     "NotFoundError",
@@ -140,4 +163,5 @@ __all__ = [
     "StructloopError",
     "UnknownPluginError",
     "UnsupportedModalityError",
+    "WorkerBusyError",
 ]

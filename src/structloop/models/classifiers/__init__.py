@@ -1,5 +1,21 @@
 """Classifiers of drop images: the protocol, and the families that come with structloop."""
 
-from structloop.models.classifiers.protocol import Classifier, ClassifierFamily, ImageBatch, PreparedImage
+from structloop.models.classifiers.protocol import (
+    Checkpoint,
+    CheckpointConverter,
+    Classifier,
+    ClassifierFamily,
+    ConversionRequest,
+    ImageBatch,
+    PreparedImage,
+)
 
-__all__ = ["Classifier", "ClassifierFamily", "ImageBatch", "PreparedImage"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointConverter",
+    "Classifier",
+    "ClassifierFamily",
+    "ConversionRequest",
+    "ImageBatch",
+    "PreparedImage",
+]

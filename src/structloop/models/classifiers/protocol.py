@@ -5,8 +5,9 @@ A family is a plugin: an object that satisfies `ClassifierFamily`, named in the 
 `structloop.testing.classifiers.ClassifierTests` to check one's own.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,5 +75,60 @@ class ClassifierFamily(Protocol):
 
         Raises:
             ModelFormatError: the weights do not fit the network that the card describes.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder of trained weights in another program's format, and the images they are for."""
+
+    folder: Path
+    modalities: tuple[Modality, ...]
+
+
+@dataclass(frozen=True)
+class ConversionRequest:
+    """What a family needs to make a model of checkpoints that come without a card.
+
+    Attributes:
+        name: name of the model to be.
+        checkpoints: one network each; together they may serve several modalities, each once.
+        origin: where they come from, for the card.
+        licence: None where the family knows it or it is unknown; the card then says so.
+        base: folder or hub id of the pretrained network below an adapter; None takes the one the adapter names.
+        labels: order of the outputs, where the checkpoint does not say it.
+        alarm_threshold: calibrated probability from which a score is an alarm.
+        preprocessing: `file` follows the checkpoint's own preprocessing file and refuses what it cannot do exactly;
+            `recipe` takes the family's documented preprocessing instead.
+        allow_download: whether the base may be fetched from the hub.
+    """
+
+    name: str
+    checkpoints: tuple[Checkpoint, ...]
+    origin: str
+    licence: str | None = None
+    base: str | None = None
+    labels: tuple[str, ...] | None = None
+    alarm_threshold: float = 0.5
+    preprocessing: Literal["file", "recipe"] = "file"
+    allow_download: bool = False
+
+
+@runtime_checkable
+class CheckpointConverter(Protocol):
+    """What a family adds when it can import checkpoints of another program."""
+
+    def recognises(self, folder: Path) -> bool:
+        """Whether `folder` looks like a checkpoint that this family converts; reads names and small files only."""
+        ...
+
+    def convert(self, request: ConversionRequest, target: Path) -> ModelCard:
+        """Writes the model's files to the empty folder `target` and returns its card, without the list of files.
+
+        Raises:
+            ModelFormatError: the checkpoint is incomplete, foreign, or does not fit what it says of itself.
+            ModelNotFoundError: a folder is missing.
+            DownloadRefusedError: the base is not at hand and may not be fetched.
         """
         ...
