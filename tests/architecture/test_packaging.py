@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,14 @@ def test_the_installed_entry_points_are_those_of_the_source() -> None:
     assert set(ENTRY_POINTS) == declared, "install structloop again: its entry points have changed"
 
 
+def licence_of(found: Distribution) -> str:
+    """What a distribution says of its licence: the expression, or else classifiers and the free text's beginning."""
+    expression = found.metadata.get_all("License-Expression", [])
+    classifiers = [item for item in found.metadata.get_all("Classifier", []) if item.startswith("License ::")]
+    free_text = [text[:200] for text in found.metadata.get_all("License", [])]
+    return " ".join(expression or classifiers + free_text)
+
+
 def required_distributions() -> dict[str, str]:
     """Licence of every distribution that structloop needs at run time here, direct or not, by name."""
     licences: dict[str, str] = {}
@@ -82,10 +90,7 @@ def required_distributions() -> dict[str, str]:
         except PackageNotFoundError:
             # A requirement for another platform or interpreter.
             continue
-        metadata = found.metadata
-        classifiers = [item for item in metadata.get_all("Classifier", []) if item.startswith("License ::")]
-        text = metadata.get("License-Expression") or " ".join([*classifiers, (metadata.get("License") or "")[:200]])
-        licences[name] = text.strip()
+        licences[name] = licence_of(found)
         for line in found.requires or []:
             requirement = Requirement(line)
             environments = [{"extra": extra} for extra in extras | {""}]
@@ -124,6 +129,7 @@ def test_the_rule_on_licences_sees_what_it_should(licence: str, forbidden: bool)
 def test_no_required_dependency_restricts_its_users() -> None:
     licences = required_distributions()
     assert len(licences) > len(PYPROJECT["project"]["dependencies"])
+    assert [name for name, text in licences.items() if not text] == []
     assert {name: text for name, text in licences.items() if forbids_free_use(text)} == {}
 
 
