@@ -1,0 +1,1 @@
+"""The cryo-EM session application: atlas, squares, holes; where to look next."""
