@@ -7,107 +7,21 @@ while (hole := policy.next_hole()) is not None:
     policy.observe(hole, expose(hole))
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from structloop.grids.targeting.adaptive import Adaptive, Learning
-from structloop.grids.targeting.holes import Groups, HolesError, HoleTable, read_holes
+from structloop.grids.targeting.adaptive import Adaptive
+from structloop.grids.targeting.factory import POLICIES, make_policy, restore_policy
+from structloop.grids.targeting.holes import HolesError, HoleTable, read_holes
 from structloop.grids.targeting.model import Prior
-from structloop.grids.targeting.oracle import best_possible
 from structloop.grids.targeting.policy import Choice, Explanation, Policy, TargetingError
+from structloop.grids.targeting.replay import Replay, ReplayError, Share, Step, replay_of
 from structloop.grids.targeting.reward import Reward, RewardError, Term
 from structloop.grids.targeting.screening import Ranked, Screening
-from structloop.grids.targeting.simple import Greedy, Random, Sweep, WinStay
 from structloop.grids.targeting.travel import Move, MoveTimesError
-
-POLICIES: Mapping[str, type[Policy]] = {
-    policy.name: policy for policy in (Adaptive, WinStay, Sweep, Random, Greedy, Screening)
-}
-
-
-def make_policy(
-    name: str,
-    holes: HoleTable | Mapping[str, Sequence[object]],
-    move_minutes: Sequence[float],
-    budget_minutes: float,
-    seed: int,
-    *,
-    reward: Reward | None = None,
-    shift_radius: float | None = None,
-    exposures: int | None = None,
-    priors: Sequence[Prior] | None = None,
-) -> Policy:
-    """A policy that chooses the next hole.
-
-    Args:
-        name: `adaptive`, `winstay`, `sweep`, `random`, `greedy`, or `screening` (learn most about squares and grids).
-        holes: A table with hole_id, atlas_tile, square, patch, x_px, y_px, optionally grid, stage_x_um, stage_y_um,
-            and any number of numeric features (missing values allowed): a `HoleTable`, a dict of columns or a
-            DataFrame. The feature `predicted_ctf_resolution_A` is angstrom, lower is better; of any other the sign
-            and scale are learned.
-        move_minutes: Minutes from one exposure to the end of the next: same patch, same square, same atlas tile,
-            elsewhere. A prior: the policy learns what moves really take.
-        budget_minutes: Length of the session.
-        seed: Settles ties and chance.
-        reward: What makes an exposure good; a CTF resolution of 6 angstrom or better by default.
-        shift_radius: Holes within this radius (pixels of the patch's image; micrometres where stage positions are
-            given) are taken around one stage position, and the choice is of such groups.
-        exposures: Largest number of exposures, the one at the start not counted.
-        priors: What an earlier session learned (`Adaptive.posterior`), for the same features.
-
-    Raises:
-        TargetingError: an unknown policy, or priors for one that has none.
-        HolesError: the table is faulty.
-        MoveTimesError: the move times are not four positive numbers.
-    """
-    table = holes if isinstance(holes, HoleTable) else HoleTable.from_columns(holes)
-    kind = POLICIES.get(name)
-    if kind is None:
-        raise TargetingError(f"no policy '{name}'; there are {', '.join(POLICIES)}")
-    chosen_reward = reward or Reward()
-    if issubclass(kind, Learning):
-        policy: Policy = kind(table, move_minutes, budget_minutes, seed, chosen_reward, priors)
-    elif priors is None:
-        policy = kind(table, move_minutes, budget_minutes, seed, chosen_reward)
-    else:
-        raise TargetingError(f"policy '{name}' learns nothing and takes no priors")
-    if exposures is not None:
-        policy.limit_exposures(exposures)
-    if shift_radius is not None:
-        policy.group_by_shift(shift_radius)
-    return policy
-
-
-def restore_policy(state: Mapping[str, Any]) -> Policy:
-    """The policy that `state()` was taken of; it goes on identically.
-
-    Raises:
-        TargetingError: the state lacks something or is of an unknown policy.
-    """
-    try:
-        priors = state["own"].get("priors")
-        policy = make_policy(
-            state["policy"],
-            HoleTable.from_columns(state["holes"]),
-            state["move_minutes"],
-            state["budget_minutes"],
-            state["seed"],
-            reward=Reward.from_state(state["reward"]),
-            shift_radius=state["shift_radius"],
-            priors=None if priors is None else [Prior.from_state(prior) for prior in priors],
-        )
-        policy.restore(state)
-    except KeyError as error:
-        raise TargetingError(f"the saved state lacks {error}; it is not one of a targeting policy") from error
-    return policy
-
 
 __all__ = [
     "POLICIES",
     "Adaptive",
     "Choice",
     "Explanation",
-    "Groups",
     "HoleTable",
     "HolesError",
     "Move",
@@ -115,13 +29,17 @@ __all__ = [
     "Policy",
     "Prior",
     "Ranked",
+    "Replay",
+    "ReplayError",
     "Reward",
     "RewardError",
     "Screening",
+    "Share",
+    "Step",
     "TargetingError",
     "Term",
-    "best_possible",
     "make_policy",
     "read_holes",
+    "replay_of",
     "restore_policy",
 ]
