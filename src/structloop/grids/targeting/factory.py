@@ -18,7 +18,7 @@ POLICIES: Mapping[str, type[Policy]] = {
 
 def make_policy(
     name: str,
-    holes: HoleTable | Mapping[str, Sequence[object]],
+    holes: HoleTable | Mapping[str, Sequence[object]] | Sequence[Mapping[str, object]],
     move_minutes: Sequence[float],
     budget_minutes: float,
     seed: int,
@@ -51,7 +51,12 @@ def make_policy(
         HolesError: the table is faulty.
         MoveTimesError: the move times are not four positive numbers.
     """
-    table = holes if isinstance(holes, HoleTable) else HoleTable.from_columns(holes)
+    if isinstance(holes, HoleTable):
+        table = holes
+    elif isinstance(holes, Sequence):
+        table = HoleTable.from_rows(holes)
+    else:
+        table = HoleTable.from_columns(holes)
     kind = POLICIES.get(name)
     if kind is None:
         raise TargetingError(f"no policy '{name}'; there are {', '.join(POLICIES)}")

@@ -108,6 +108,22 @@ class HoleTable:
             **stage,
         )
 
+    @classmethod
+    def from_rows(cls, rows: Sequence[Mapping[str, object]]) -> "HoleTable":
+        """Reads rows (dicts with the same keys, such as `csv.DictReader` gives); see `from_columns`.
+
+        Raises:
+            HolesError: there is no row, or one lacks a column.
+        """
+        if not rows:
+            raise HolesError("the table of holes is empty")
+        names = list(rows[0])
+        for number, row in enumerate(rows):
+            absent = [name for name in names if name not in row]
+            if absent:
+                raise HolesError(f"row {number + 1} of the table of holes lacks {', '.join(absent)}")
+        return cls.from_columns({name: [row[name] for row in rows] for name in names})
+
     def select_features(self, names: Iterable[str]) -> "HoleTable":
         """The same holes with only the features of those names.
 
@@ -330,10 +346,10 @@ def read_holes(path: Path) -> tuple[HoleTable, dict[str, FloatArray]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         rows = list(reader)
-    if reader.fieldnames is None or not rows:
+    if not rows:
         raise HolesError(f"{path} holds no holes; it needs the columns {', '.join(REQUIRED_COLUMNS)}")
     try:
-        table = HoleTable.from_columns({name: [row[name] for row in rows] for name in reader.fieldnames})
+        table = HoleTable.from_rows(rows)
     except HolesError as error:
         raise HolesError(f"{path}: {error}") from error
     return table, dict(table.features)
