@@ -26,6 +26,7 @@ from structloop.grids.targeting import HoleTable, Policy, Prior, Replay, Share, 
 from structloop.grids.targeting.adaptive import DISTRUST_KNOWN, KNOWN_CLIP
 from structloop.grids.targeting.holes import FloatArray
 from structloop.grids.targeting.travel import Move
+from structloop.simulation.hole_sessions import simulate_session
 
 KNOWN = "predicted_ctf_resolution_A"
 PROTOCOL_A, PROTOCOL_B = (2.0, 5.0, 10.0, 20.0), (1.0, 2.0, 6.0, 8.0)
@@ -237,31 +238,11 @@ def held_out(session: Session) -> list[Session]:
 
 
 def made_up(seed: int) -> Session:
-    """A session whose log CTF resolution has the published shares of variance: tile 15, square 12, patch 15, hole 57
-    %.
-    """
-    rng = np.random.default_rng(seed)
-    columns: dict[str, list[object]] = {n: [] for n in ("hole_id", "atlas_tile", "square", "patch", "x_px", "y_px")}
-    level: list[float] = []
-    square = patch = 0
-    for tile in range(8):
-        of_tile = rng.normal(0, np.sqrt(0.15))
-        for _ in range(rng.integers(1, 5)):
-            of_square = of_tile + rng.normal(0, np.sqrt(0.12))
-            for _ in range(rng.integers(3, 12)):
-                of_patch = of_square + rng.normal(0, np.sqrt(0.15))
-                for _ in range(rng.integers(10, 30)):
-                    values = (f"h{len(level)}", f"t{tile}", f"s{square}", f"p{patch}", *rng.normal(0, 400, 2))
-                    for name, value in zip(columns, values, strict=True):
-                        columns[name].append(value)
-                    level.append(of_patch + rng.normal(0, np.sqrt(0.57)))
-                patch += 1
-            square += 1
-    quality = np.array(level)
-    bad = quality < np.quantile(quality, 0.6)
-    # A network's prediction: log resolution with noise, of AUC about .91.
-    predicted = 6 * np.exp(np.where(bad, 0.45, -0.2) + rng.normal(0, 0.33, len(bad)))
-    return Session(f"made-up {seed}", HoleTable.from_columns(columns), np.where(bad, 12.0, 4.0), predicted)
+    """A made-up session with the published shares of variance."""
+    made = simulate_session(seed)
+    table = HoleTable.from_columns(made.columns())
+    outcome, predicted = np.array(made.measured_angstrom), np.array(made.predicted_angstrom)
+    return Session(f"made-up {seed}", table.select_features([]), outcome, predicted)
 
 
 def speed() -> None:

@@ -1,12 +1,13 @@
 """Pictures of replays: good exposures against time for all policies, and the path of one session over the grid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from structloop.grids.targeting.layout import lay_out
 from structloop.grids.targeting.replay import Replay, Share, Step
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
@@ -48,12 +49,12 @@ def draw_shares(shares: Sequence[Share], path: Path) -> None:
 def draw_path(replay: Replay, steps: Sequence[Step], title: str, path: Path) -> None:
     """One session: holes by patch and square, what was exposed in which order, and good exposures against time.
 
-    Patches are laid out side by side within their square, each in its own image's frame (y down), because a recorded
-    session need not say where squares lie on the grid.
+    Squares and patches are laid out side by side (`layout.lay_out`), as a recorded session need not say where they lie.
     """
     figure = Figure(figsize=(12, 7), layout="constrained")
     map_axes, time_axes = figure.subplots(2, 1, height_ratios=(4, 1))
-    x, y, labels = _layout(replay)
+    layout = lay_out(replay.holes, replay.groups)
+    x, y = layout.x, layout.y
     map_axes.scatter(x, y, s=6, color=UNSEEN, linewidths=0)
     row = {name: number for number, name in enumerate(replay.holes.hole_id)}
     rows = [row[step.hole_id] for step in steps]
@@ -62,8 +63,9 @@ def draw_path(replay: Replay, steps: Sequence[Step], title: str, path: Path) -> 
         chosen = [number for number, step in zip(rows, steps, strict=True) if step.good is good]
         map_axes.scatter(x[chosen], y[chosen], s=14, color=colour, label=f"exposed, {label}", linewidths=0)
     map_axes.scatter(x[rows[:1]], y[rows[:1]], s=80, facecolors="none", edgecolors="#000000", label="start")
-    for text, (left, top) in labels.items():
-        map_axes.annotate(text, (left, top), fontsize=7, va="bottom")
+    for place in layout.squares:
+        label = f"tile {place.atlas_tile}, square {place.square}"
+        map_axes.annotate(label, (place.x, place.y - 0.08), fontsize=7, va="bottom")
     map_axes.invert_yaxis()
     map_axes.set_axis_off()
     map_axes.set_title(title, fontsize=10, loc="left")
@@ -79,28 +81,6 @@ def _draw_yield(axes: Axes, steps: Sequence[Step]) -> None:
     axes.set_xlabel("minutes")
     axes.set_ylabel("good exposures")
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _layout(replay: Replay) -> tuple[np.ndarray, np.ndarray, Mapping[str, tuple[float, float]]]:
-    """Where to draw each hole: squares in rows, their patches side by side, each scaled to a unit cell."""
-    groups, holes = replay.groups, replay.holes
-    x, y = np.zeros(len(holes)), np.zeros(len(holes))
-    labels: dict[str, tuple[float, float]] = {}
-    line = 0.0
-    across = 12
-    for square, name in enumerate(groups.square_names):
-        patches = np.flatnonzero(groups.square_of_patch == square)
-        labels[f"tile {groups.tile_names[groups.tile_of_square[square]]}, square {name}"] = (0.0, line - 0.05)
-        for number, patch in enumerate(patches):
-            rows = np.flatnonzero(groups.patch == patch)
-            for values, out, corner in (
-                (holes.x_px[rows], x, number % across * 1.15),
-                (holes.y_px[rows], y, line + number // across * 1.15),
-            ):
-                spread = max(float(np.ptp(values)), 1e-9)
-                out[rows] = corner + (values - values.min()) / spread
-        line += ((len(patches) - 1) // across + 1) * 1.15 + 0.35
-    return x, y, labels
 
 
 __all__ = ["draw_path", "draw_shares"]
