@@ -16,6 +16,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from structloop.core.errors import ImageError, ImageFormatError, ImageMissingError, ImageTruncatedError
 from structloop.imaging.pixels import to_8bit
@@ -135,10 +136,11 @@ def decode(data: bytes, path: Path, *, at_least_px: int | None = None) -> Image.
         # Pillow keeps both sides at or above what is asked, so the shorter one must not hold it back.
         scale = at_least_px / max(image.size)
         image.draft(None, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+    if image.format == "TIFF" and _is_deep(image, data):
+        # Pillow keeps only the upper byte of 16-bit colour, which leaves a 12-bit camera's images nearly black.
+        return _from_array(_decode_tiff(data, path), path)
     _load(image, data, path)
     if image.mode not in _PLAIN_MODES:
-        if image.format == "TIFF":
-            return _from_array(_decode_tiff(data, path), path)
         return _from_array(np.asarray(image), path)
     return _plain(image)
 
@@ -160,7 +162,7 @@ def probe(data: bytes, path: Path, *, at_least_px: int = 1) -> tuple[ImageProbe,
     remarks = []
     if path.suffix.lower() not in ENDINGS[kind]:
         remarks.append(f"is a {kind} file although its name ends in '{path.suffix}'; it is read by its contents")
-    if header is None or header.mode not in _PLAIN_MODES:
+    if header is None or _is_deep(header, data):
         remarks.append("has more than 8 bits per pixel; for viewing and scoring it is scaled to 8 bits")
     return ImageProbe(size[0], size[1], kind, tuple(remarks)), image
 
@@ -197,6 +199,16 @@ def _load(image: Image.Image, data: bytes, path: Path) -> None:
         image.load()
     except _DECODER_ERRORS as error:
         raise ImageTruncatedError(f"{path} is cut off or damaged: {error}; copy it again from the imager") from error
+
+
+def _is_deep(image: Image.Image, data: bytes) -> bool:
+    """Whether the file stores more than 8 bits per channel."""
+    if image.mode not in _PLAIN_MODES:
+        return True
+    if isinstance(image, TiffImageFile):
+        bits = image.tag_v2.get(258, (1,))
+        return any(int(channel) > 8 for channel in (bits if isinstance(bits, tuple) else (bits,)))
+    return image.format == "PNG" and len(data) > 24 and data[24] == 16
 
 
 def _format_of(image: Image.Image) -> str:

@@ -163,6 +163,7 @@ def test_a_missing_file_and_a_folder_are_said_to_be_so(tmp_path: Path) -> None:
         read_image(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own about damaged metadata
 @given(
     data=st.binary(min_size=1, max_size=300),
     start=st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00"]),
