@@ -56,11 +56,14 @@ class Inspection(Base):
     """One round of imaging of a plate."""
 
     __tablename__ = "inspection"
-    __table_args__ = (UniqueConstraint("plate_id", "number"),)
+    __table_args__ = (UniqueConstraint("plate_id", "number"), UniqueConstraint("plate_id", "key"))
 
     id: Mapped[Key]
     plate_id: Mapped[int] = mapped_column(BigKey, ForeignKey("plate.id", ondelete="CASCADE"))
     number: Mapped[int]
+    key: Mapped[str | None] = mapped_column(
+        String(100), doc="The imager's own identifier (a batch, a date) where it does not number its inspections."
+    )
     imager: Mapped[str | None] = mapped_column(String(200))
     taken_at: Mapped[datetime | None]
 
