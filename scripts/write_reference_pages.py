@@ -23,6 +23,7 @@ from structloop.core.errors import StructloopError
 from structloop.core.settings import ENVIRONMENT_PREFIX, SETTINGS_FILE, LayoutPattern, Settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+UNLISTED = {"help", "install_completion", "show_completion"}
 MADE = "<!-- Made by scripts/write_reference_pages.py; change the code, not this page. -->"
 
 SETTINGS_HEAD = f"""# Settings
@@ -158,34 +159,26 @@ def cli_page() -> str:
 
 
 def _command(command: Any, context: Any) -> str:
-    info = command.to_info_dict(context)
     lines = [f"## `{context.command_path}`", "", inspect.cleandoc(command.help or "").replace("\b\n", ""), ""]
     lines += ["```text", " ".join(command.get_usage(context).removeprefix("Usage: ").split()), "```", ""]
-    shown = [item for item in info["params"] if not item.get("hidden") and item["name"] != "help"]
-    rows = [row for item in shown if (row := _parameter(item)) is not None]
-    if rows:
-        lines += ["| argument or option | meaning |", "|---|---|", *rows, ""]
+    shown = [item for item in command.params if not getattr(item, "hidden", False) and item.name not in UNLISTED]
+    if shown:
+        lines += ["| argument or option | meaning |", "|---|---|", *(_parameter(item) for item in shown), ""]
     return "\n".join(lines)
 
 
-def _parameter(item: dict[str, Any]) -> str | None:
-    if item["name"] in {"install_completion", "show_completion"}:
-        return None
-    if item["param_type_name"] == "argument":
-        name = f"`{item['name'].upper()}`"
-    else:
-        name = ", ".join(f"`{option}`" for option in [*item["opts"], *item["secondary_opts"]])
-    text = " ".join((item.get("help") or "").split()).replace("|", "\\|")
-    choices = item["type"].get("choices")
+def _parameter(item: Any) -> str:
+    is_argument = item.param_type_name == "argument"
+    names = [item.name.upper()] if is_argument else [*item.opts, *item.secondary_opts]
+    text = " ".join((getattr(item, "help", None) or "").split()).replace("|", "\\|")
+    choices = [str(getattr(choice, "value", choice)) for choice in getattr(item.type, "choices", ())]
     if choices:
         text += f" One of {', '.join(f'`{choice}`' for choice in choices)}."
-    default = item.get("default")
-    if item["param_type_name"] == "option" and default not in (None, False, [], ()) and not callable(default):
-        shown = getattr(default, "value", default)
-        text += f" Default: `{shown}`."
-    if item["required"] and item["param_type_name"] == "option":
+    if not is_argument and item.default not in (None, False, [], ()) and not callable(item.default):
+        text += f" Default: `{getattr(item.default, 'value', item.default)}`."
+    if item.required and not is_argument:
         text += " Required."
-    return f"| {name} | {text} |"
+    return f"| {', '.join(f'`{name}`' for name in names)} | {text} |"
 
 
 def pages() -> dict[str, str]:
