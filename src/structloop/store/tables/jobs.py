@@ -8,7 +8,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from structloop.store.tables.base import Base, utc_now
 
-
 _UNFINISHED = text("state IN ('queued', 'running')")
 
 
