@@ -11,6 +11,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -111,7 +112,7 @@ def _default(name: str, field: FieldInfo) -> str:
 
 def _meaning(field: FieldInfo) -> str:
     text = (field.description or "").replace("|", "\\|")
-    choices = [value for item in _parts(field.annotation) if get_origin(item) is Literal for value in get_args(item)]
+    choices = list(_choices(field.annotation))
     return f"{text} One of {', '.join(f'`{choice}`' for choice in choices)}." if choices else text
 
 
@@ -171,7 +172,7 @@ def _parameter(item: Any) -> str:
     is_argument = item.param_type_name == "argument"
     names = [item.name.upper()] if is_argument else [*item.opts, *item.secondary_opts]
     text = " ".join((getattr(item, "help", None) or "").split()).replace("|", "\\|")
-    choices = [str(getattr(choice, "value", choice)) for choice in getattr(item.type, "choices", ())]
+    choices = list(_choices(item.type_descriptor.annotation))
     if choices:
         text += f" One of {', '.join(f'`{choice}`' for choice in choices)}."
     if not is_argument and item.default not in (None, False, [], ()) and not callable(item.default):
@@ -179,6 +180,14 @@ def _parameter(item: Any) -> str:
     if item.required and not is_argument:
         text += " Required."
     return f"| {', '.join(f'`{name}`' for name in names)} | {text} |"
+
+
+def _choices(annotation: Any) -> Iterator[str]:
+    for part in _parts(annotation):
+        if get_origin(part) is Literal:
+            yield from (str(value) for value in get_args(part))
+        elif isinstance(part, type) and issubclass(part, Enum):
+            yield from (str(member.value) for member in part)
 
 
 def pages() -> dict[str, str]:
