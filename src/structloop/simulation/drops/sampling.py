@@ -146,6 +146,8 @@ def _sample_precipitates(rng: Rng) -> list[Precipitate]:
         amount = log_uniform(rng, 0.03, 0.9)
         if chance(rng, 0.12):
             amount = log_uniform(rng, 0.9, 2.5)
+        if kind in (PrecipitateKind.RINGS, PrecipitateKind.STRINGY):
+            amount = log_uniform(rng, 0.03, 0.35)
         grain = log_uniform(rng, 3, 14) if kind in _FINE else log_uniform(rng, 5, 40)
         if kind in (PrecipitateKind.GEL, PrecipitateKind.HAZE):
             amount = log_uniform(rng, 0.02, 0.5)
