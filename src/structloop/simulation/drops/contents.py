@@ -83,6 +83,7 @@ class DropShape:
         angle_rad: Direction of the long axis.
         irregular: Size of the outline's deviation from an ellipse.
         corners: Number of points at which the outline is pinned.
+        nicks: Number of small notches and beaks in the outline.
         edge_slope: Slope of the surface at the outline (tangent of the contact angle).
         flatness: 2 for a lens; larger for a pancake.
         lumps: Unevenness of the surface.
@@ -100,6 +101,7 @@ class DropShape:
     angle_rad: float
     irregular: float
     corners: int
+    nicks: int
     edge_slope: float
     flatness: float
     lumps: float

@@ -125,6 +125,7 @@ def _sample_drops(rng: Rng, lab: Facility, well_x: float, well_y: float) -> tupl
                 angle_rad=rng.uniform(0, math.pi),
                 irregular=0.0 if fills else style.irregular * log_uniform(rng, 0.5, 1.6),
                 corners=int(rng.poisson(1.0)) if not fills and chance(rng, 0.4) else 0,
+                nicks=int(rng.poisson(1.5)) if not fills and chance(rng, 0.4) else 0,
                 edge_slope=slope,
                 flatness=log_uniform(rng, 2.0, 10.0),
                 lumps=log_uniform(rng, 0.02, 0.5),
@@ -160,7 +161,7 @@ def _sample_precipitates(rng: Rng) -> list[Precipitate]:
                 cover=rng.uniform(0.15, 1.0),
                 patch_um=log_uniform(rng, 60, 500),
                 brown=rng.uniform(0.2, 1.0) if kind in _COLOURED else rng.uniform(0, 0.25),
-                centre=float(rng.normal(0, 0.6)),
+                centre=float(rng.normal(0, 0.9)),
                 fluorescence=log_uniform(rng, 0.01, 0.5),
                 seed=sub_seed(rng),
             )
