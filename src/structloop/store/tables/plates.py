@@ -37,6 +37,7 @@ class Plate(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     imported_at: Mapped[datetime] = mapped_column(default=utc_now, doc="When an image last joined the plate.")
     image_count: Mapped[int] = mapped_column(default=0)
+    experiment_count: Mapped[int] = mapped_column(default=0, doc="Pairs of drop and inspection with an image.")
     # The summary of the plate's current scoring: what the list of plates shows.
     current_scoring_id: Mapped[int | None] = mapped_column(
         BigKey,

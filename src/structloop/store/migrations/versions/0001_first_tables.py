@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("image_count", sa.Integer(), nullable=False),
+        sa.Column("experiment_count", sa.Integer(), nullable=False),
         sa.Column("current_scoring_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("scored_count", sa.Integer(), nullable=False),
         sa.Column("hit_count", sa.Integer(), nullable=False),
