@@ -77,6 +77,12 @@ class ImportRequest(JobRequest):
 
     path: Path = Field(description="Folder of images.")
     layout: str = Field(default="auto", description="Name of the layout, or auto.")
+    project: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Project the plates join; None: they stay where they are.",
+    )
 
 
 class ScoreRequest(JobRequest):
@@ -96,6 +102,7 @@ class ScoreRequest(JobRequest):
 
 
 def _import(workspace: Workspace, request: ImportRequest, control: JobControl) -> Result:
+    # Loaded here: what a job needs is not needed to ask for one.
     from structloop.crystals.importing import import_folder
 
     report = import_folder(
@@ -103,6 +110,8 @@ def _import(workspace: Workspace, request: ImportRequest, control: JobControl) -
         request.path,
         layout=request.layout,
         settings=workspace.settings,
+        project=request.project,
+        files=workspace.files,
         on_progress=control.progress,
         should_stop=control.should_stop,
     )
@@ -123,6 +132,7 @@ def _score(workspace: Workspace, request: ScoreRequest, control: JobControl) -> 
         rule=request.rule or CombinationRule(workspace.settings.combination_rule),
         inspection=request.inspection,
         batch_size=workspace.settings.batch_size,
+        threads=workspace.settings.threads,
         on_progress=control.progress,
         should_stop=control.should_stop,
     )

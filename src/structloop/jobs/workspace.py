@@ -50,12 +50,12 @@ class Workspace:
         """The models that ship with structloop and those added to this home."""
         from structloop.models.registry import ModelRegistry
 
-        return ModelRegistry(self.home)
+        return ModelRegistry(self.home, default=self.settings.default_model)
 
     @cached_property
     def classifiers(self) -> "LoadedModels":
         """Models ready to run, each loaded once per process."""
-        return LoadedModels(self.models, self.settings, self.files)
+        return LoadedModels(self.models, self.settings)
 
     def close(self) -> None:
         """Closes the connections to the database; the workspace can still be used and opens them anew."""
@@ -78,17 +78,16 @@ class LoadedModels:
     Safe to use from several threads. A model that was replaced in the registry by another version is loaded again.
     """
 
-    def __init__(self, registry: "ModelRegistry", settings: Settings, files: DerivedFiles) -> None:
+    def __init__(self, registry: "ModelRegistry", settings: Settings) -> None:
         self._registry = registry
         self._settings = settings
-        self._files = files
         self._loaded: dict[str, Classifier] = {}
         self._lock = threading.Lock()
 
     @property
     def default_name(self) -> str:
         """The model that scores where none is named (setting `default_model`)."""
-        return self._settings.default_model
+        return self._registry.default_name
 
     def card(self, name: str) -> ModelCard:
         """The card of a model.
@@ -114,7 +113,6 @@ class LoadedModels:
                     engine=self._settings.runtime,
                     precision=self._settings.precision,
                     threads=self._settings.threads,
-                    cache_folder=self._files.root / "compiled-networks",
                 )
                 loaded = self._registry.load(name, runtime=runtime)
                 self._loaded[name] = loaded
