@@ -2,7 +2,7 @@
 
 Version 5 renamed the attention's linear layers. Weights saved under the names of the other version load there without
 an error and with most of their layers missing, so nothing in structloop relies on the library to match names: weights
-are held under the names of version 5 (`canonical_name`) and given to the library under those it uses (`installed_name`).
+are held under the names of version 5 (`canonical_name`), and given to the library under those that its network has.
 """
 
 import re
@@ -32,10 +32,9 @@ def former_name(name: str) -> str:
     return name
 
 
-def installed_name(name: str, library_names: Iterable[str]) -> str:
-    """Canonical `name` as the installed library calls it, judged by `library_names`, the names of one of its networks."""
-    uses_former = any(former != name_there for name_there in library_names for former in [canonical_name(name_there)])
-    return former_name(name) if uses_former else name
+def uses_former_names(names: Iterable[str]) -> bool:
+    """Whether `names`, of the parameters of one network, are those of version 4."""
+    return any(canonical_name(name) != name for name in names)
 
 
-__all__ = ["canonical_name", "former_name", "installed_name"]
+__all__ = ["canonical_name", "former_name", "uses_former_names"]

@@ -1,7 +1,7 @@
 """LoRA adapters in PEFT's format: read, checked against the network below, and merged into it.
 
-``W' = W + (alpha / r) * B @ A`` (Hu et al., ICLR 2022). Merging costs nothing at inference. Every option of the adapter's
-configuration that would change this formula is refused rather than ignored, and every tensor must find its place.
+``W' = W + (alpha / r) * B @ A`` (Hu et al., ICLR 2022). Merging costs nothing at inference. Every option of
+its configuration that would change this formula is refused rather than ignored; every tensor must find its place.
 """
 
 import json
@@ -147,7 +147,7 @@ def merge(weights: Mapping[str, "Tensor"], adapter: LoraAdapter, modules: Collec
         delta = adapter.scaling * (adapter.up[module].double() @ adapter.down[module].double())
         if delta.shape != weights[name].shape:
             raise ModelFormatError(
-                f"{where}: module '{module}' is {tuple(delta.shape)}, the network below has {tuple(weights[name].shape)}"
+                f"{where}: module '{module}' is {tuple(delta.shape)}, the base's is {tuple(weights[name].shape)}"
             )
         # Summed in double precision, so that merging adds no rounding of its own to that of the stored weight.
         merged[name] = (weights[name].double() + delta).float()
@@ -164,8 +164,8 @@ def _read_config(folder: Path) -> tuple[float, int, str | None]:
         raise ModelFormatError(f"{path}: bias is {config['bias']!r}; only adapters that leave biases alone are read")
     if config.get("init_lora_weights", True) not in _PLAIN_INITIALISATIONS:
         raise ModelFormatError(
-            f"{path}: init_lora_weights is {config['init_lora_weights']!r}, which changes the weights below; convert it to "
-            "plain LoRA first (PEFT's `path_initial_model_for_weight_conversion`)"
+            f"{path}: init_lora_weights is {config['init_lora_weights']!r}, which changes the weights below; convert "
+            "it to plain LoRA first (PEFT's `path_initial_model_for_weight_conversion`)"
         )
     for option, value in config.items():
         if option not in _NEUTRAL and value:
