@@ -77,7 +77,6 @@ class ImportRequest(JobRequest):
 
     path: Path = Field(description="Folder of images.")
     layout: str = Field(default="auto", description="Name of the layout, or auto.")
-    project: str | None = Field(default=None, description="Project that the plates join.")
     project: str | None = Field(
         default=None,
         min_length=1,
