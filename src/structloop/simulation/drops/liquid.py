@@ -6,8 +6,8 @@ import numpy as np
 
 from structloop.simulation.drops.contents import DropShape
 from structloop.simulation.drops.draws import Rng
-from structloop.simulation.drops.facilities import WellStyle
 from structloop.simulation.drops.fields import Fields
+from structloop.simulation.drops.styles import WellStyle
 from structloop.simulation.drops.view import FloatImage, View, fractal_noise, smoothstep
 from structloop.simulation.drops.wells import inner_radius
 
