@@ -9,7 +9,7 @@ export function useShortcuts(handle: (shortcut: string) => boolean): void {
   const onKey = useEffectEvent((event: KeyboardEvent) => {
     if (event.defaultPrevented || event.repeat && event.key.length === 1 && !"jk[]".includes(event.key)) return;
     const target = event.target instanceof HTMLElement ? event.target : null;
-    if (takesKeys(target as HTMLInputElement | null) || document.querySelector("dialog[open]") !== null) return;
+    if (takesKeys(target) || document.querySelector("dialog[open]") !== null) return;
     const shortcut = shortcutOf(event);
     if (shortcut !== undefined && handle(shortcut)) event.preventDefault();
   });
