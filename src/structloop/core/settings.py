@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from structloop.core.errors import SettingsError
 
@@ -19,6 +24,8 @@ ENVIRONMENT_PREFIX = "STRUCTLOOP_"
 SETTINGS_FILE = "structloop.toml"
 # Variables that belong to the test suite, not to the program.
 _TEST_PREFIX = "STRUCTLOOP_TEST_"
+
+ModalityName = Literal["visible", "uv", "uv-tpef", "shg"]
 
 
 def default_home() -> Path:
@@ -33,16 +40,20 @@ class LayoutPattern(BaseModel):
 
     name: str = Field(description="Name for --layout; letters, digits and dashes.", pattern=r"^[a-z0-9][a-z0-9-]*$")
     pattern: str = Field(
-        description="Relative path with fields in braces, such as "
+        min_length=1,
+        description="End of an image's path, with fields in braces, such as "
         "'{barcode}/{inspection}/{well}_{drop}_{modality}.jpg'. Fields: barcode, well (A01), row (1-based number), "
-        "row_letter, column, drop, inspection, modality, profile, date, imager, any (ignored)."
+        "row_letter, column, well_number (along rows), drop, drop_letter, inspection, modality, profile, date, imager, "
+        "any (ignored).",
     )
-    modalities: dict[str, str] = Field(
+    modalities: dict[str, ModalityName] = Field(
         default_factory=dict,
         description="What the modality (or profile) field says, and the modality it means: "
         "visible, uv, uv-tpef or shg.",
     )
-    default_modality: str = Field(default="visible", description="Modality where the pattern has no such field.")
+    default_modality: ModalityName = Field(
+        default="visible", description="Modality where the pattern has no such field."
+    )
     plate_rows: int = Field(default=8, ge=1, le=64, description="Rows of the plate.")
     plate_columns: int = Field(default=12, ge=1, le=96, description="Columns of the plate.")
     date_format: str = Field(default="%Y-%m-%d", description="strptime format of the date field.")
@@ -61,25 +72,31 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(
-        default_factory=default_home, description="Folder of all state: database, models, derived files, jobs."
+        default_factory=default_home,
+        description="Folder of all state: database, models, derived files, jobs.",
     )
     database_url: str | None = Field(
         default=None,
         description="Database. Unset: SQLite in the home folder. PostgreSQL: postgresql+psycopg://user@host/name",
         repr=False,
     )
-    host: str = Field(default="127.0.0.1", description="Address the server listens on; only loopback until users exist.")
+    host: str = Field(
+        default="127.0.0.1", description="Address the server listens on; only loopback until users exist."
+    )
     port: int = Field(default=8765, ge=0, le=65535, description="Port the server listens on; 0 picks a free one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="How much is logged to standard error."
     )
-    log_style: Literal["console", "json"] = Field(default="console", description="Log lines for people or for machines.")
+    log_style: Literal["console", "json"] = Field(
+        default="console", description="Log lines for people or for machines."
+    )
     default_model: str = Field(default="drops-compact", description="Model that scores drops where none is named.")
     combination_rule: Literal["max", "mean", "product", "noisy-or"] = Field(
         default="max", description="How visible and UV probabilities become one per experiment."
     )
     runtime: Literal["auto", "openvino", "torch"] = Field(
-        default="auto", description="What runs the networks; auto: CUDA where present, else OpenVINO, else torch."
+        default="auto",
+        description="What runs the networks; auto: CUDA where present, else OpenVINO, else torch.",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="Arithmetic of the networks; auto: bf16 where the processor has it."
@@ -92,10 +109,17 @@ class Settings(BaseSettings):
         default=10.0, ge=0, description="Seconds a file must be unchanged before a watched folder imports it."
     )
     import_roots: list[Path] = Field(
-        default_factory=list, description="Folders from which the browser may import; none: only the command line may."
+        default_factory=list,
+        description="Folders from which the browser may import; none: only the command line may.",
+    )
+    profile_modalities: dict[str, ModalityName] = Field(
+        default_factory=dict,
+        description="Which light an imager's profile stands for where only the profile is named, such as "
+        "{'2' = 'uv'}; profiles that are not listed count as what the layout says, mostly visible.",
     )
     crystal_layouts: list[LayoutPattern] = Field(
-        default_factory=list, description="The facility's own image layouts, by pattern; see the import guide."
+        default_factory=list,
+        description="The facility's own image layouts, by pattern; see the import guide.",
     )
 
     @field_validator("home")
@@ -169,4 +193,12 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(f"settings ({file}, environment or command line): " + "; ".join(lines)) from error
 
 
-__all__ = ["ENVIRONMENT_PREFIX", "SETTINGS_FILE", "LayoutPattern", "Settings", "default_home", "load_settings"]
+__all__ = [
+    "ENVIRONMENT_PREFIX",
+    "SETTINGS_FILE",
+    "LayoutPattern",
+    "ModalityName",
+    "Settings",
+    "default_home",
+    "load_settings",
+]

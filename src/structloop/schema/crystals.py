@@ -84,7 +84,8 @@ class DropImage:
         path: Absolute path of the image.
         barcode: The plate.
         well, drop: The experiment; `drop` is the sub-well's number as the file name writes it.
-        inspection: Number of the inspection, from 1.
+        inspection: Number of the inspection, from 1; None where the imager only gives it an identifier.
+        inspection_key: That identifier (a batch, a date); the inspections of a plate are then numbered as they come.
         modality, profile, focus: How it was taken; `profile` is the imager's own name for it.
         imager: Name or serial number of the imager, where known.
         taken_at: When it was taken, UTC where the file says so, else as written and taken for UTC.
@@ -96,7 +97,8 @@ class DropImage:
     barcode: str
     well: Well
     drop: int
-    inspection: int
+    inspection: int | None
+    inspection_key: str = ""
     modality: Modality = Modality.VISIBLE
     profile: str = ""
     focus: Focus = Focus.SINGLE

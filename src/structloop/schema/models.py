@@ -94,9 +94,7 @@ class PlattCalibration(_Record):
     note: str = ""
 
 
-Calibration = Annotated[
-    IdentityCalibration | TemperatureCalibration | PlattCalibration, Field(discriminator="kind")
-]
+Calibration = Annotated[IdentityCalibration | TemperatureCalibration | PlattCalibration, Field(discriminator="kind")]
 
 
 class TrainingDataset(_Record):
@@ -221,9 +219,7 @@ class ModelCard(_Record):
             include={"task", "family", "input", "labels", "positive_label", "modalities", "parameters"},
         )
         relevant["calibration"] = {
-            modality.value: self.calibration_for(modality).model_dump(
-                mode="json", exclude={"note", "prevalence"}
-            )
+            modality.value: self.calibration_for(modality).model_dump(mode="json", exclude={"note", "prevalence"})
             for modality in sorted(self.modalities)
         }
         relevant["files"] = sorted((file.path, file.sha256) for file in self.files)
@@ -239,9 +235,7 @@ class ModelCard(_Record):
         """Whether the model may be asked about images of `modality`."""
         return modality in self.modalities
 
-    def calibration_for(
-        self, modality: Modality
-    ) -> IdentityCalibration | TemperatureCalibration | PlattCalibration:
+    def calibration_for(self, modality: Modality) -> IdentityCalibration | TemperatureCalibration | PlattCalibration:
         """The calibration of `modality`, the identity where the card gives none."""
         return self.calibration.get(modality, IdentityCalibration())
 

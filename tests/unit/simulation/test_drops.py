@@ -106,6 +106,16 @@ def test_every_habit_can_be_seen_where_the_truth_says(habit: Habit) -> None:
     assert rendered.truth.grade == habit.grade
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_twin_is_the_picture_without_crystals(seed: int) -> None:
+    scene = sample_scene(seed, prevalence=1.0)
+    for with_truth, plain in ((render_visible_with_truth, render_visible), (render_uv_with_truth, render_uv)):
+        rendered = with_truth(scene, 128, twin=True)
+        assert rendered.twin is not None
+        np.testing.assert_array_equal(rendered.twin, plain(scene.without_crystals(), 128))
+        np.testing.assert_array_equal(rendered.image, plain(scene, 128))
+
+
 def test_salt_is_a_crystal_in_visible_light_but_not_in_uv() -> None:
     salt, protein = scene_with(Habit.BLOCK, salt=True), scene_with(Habit.BLOCK)
     assert render_visible_with_truth(salt, SIDE).truth.crystal

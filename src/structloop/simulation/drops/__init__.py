@@ -5,6 +5,7 @@
     visible = render_visible_with_truth(scene, 512)      # .image uint8 (h, w, 3), .truth, .um_per_px
     uv = render_uv_with_truth(scene, 512)                # .image uint8 (h, w); another field and size
     twin = render_visible(scene.without_crystals(), 512) # the same picture less its crystals
+    both = render_visible_with_truth(scene, 512, twin=True)  # .image and .twin, cheaper than two renderings
 
 `truth.crystal` is the label of that image (salt crystals count in visible light, not in UV); leave out images whose
 `truth.recognisable` is False when training. Everything is a deterministic function of seeds.
@@ -14,6 +15,7 @@ from structloop.simulation.drops.contents import (
     Content,
     Crystal,
     DropShape,
+    Flake,
     Habit,
     Precipitate,
     PrecipitateKind,
@@ -23,17 +25,7 @@ from structloop.simulation.drops.contents import (
     Strand,
 )
 from structloop.simulation.drops.errors import SimulationError
-from structloop.simulation.drops.facilities import (
-    FAMILIES,
-    CameraStyle,
-    DropStyle,
-    Facility,
-    LightStyle,
-    UvStyle,
-    WellShape,
-    WellStyle,
-    sample_facility,
-)
+from structloop.simulation.drops.facilities import FAMILIES, Facility, sample_facility
 from structloop.simulation.drops.rendering import (
     RenderedDrop,
     render_uv,
@@ -43,6 +35,7 @@ from structloop.simulation.drops.rendering import (
 )
 from structloop.simulation.drops.sampling import sample_scene
 from structloop.simulation.drops.scene import MICROCRYSTAL_UM, DropScene
+from structloop.simulation.drops.styles import CameraStyle, DropStyle, LightStyle, UvStyle, WellShape, WellStyle
 from structloop.simulation.drops.truth import DropTruth
 
 __all__ = [
@@ -56,6 +49,7 @@ __all__ = [
     "DropStyle",
     "DropTruth",
     "Facility",
+    "Flake",
     "Habit",
     "LightStyle",
     "Precipitate",

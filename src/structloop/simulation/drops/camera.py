@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from structloop.simulation.drops.facilities import CameraStyle
+from structloop.simulation.drops.styles import CameraStyle
 from structloop.simulation.drops.view import FloatImage, blur
 
 _TABLE = 4096

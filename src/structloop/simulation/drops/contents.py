@@ -18,6 +18,7 @@ class Content(StrEnum):
     SCRATCH = "scratch"
     BUBBLE = "bubble"
     CONDENSATION = "condensation"
+    FILM_PIECE = "film-piece"
     PARTICLES = "particles"
     LIGHT_PRECIPITATE = "light-precipitate"
     HEAVY_PRECIPITATE = "heavy-precipitate"
@@ -83,6 +84,7 @@ class DropShape:
         angle_rad: Direction of the long axis.
         irregular: Size of the outline's deviation from an ellipse.
         corners: Number of points at which the outline is pinned.
+        nicks: Number of small notches and beaks in the outline.
         edge_slope: Slope of the surface at the outline (tangent of the contact angle).
         flatness: 2 for a lens; larger for a pancake.
         lumps: Unevenness of the surface.
@@ -100,6 +102,7 @@ class DropShape:
     angle_rad: float
     irregular: float
     corners: int
+    nicks: int
     edge_slope: float
     flatness: float
     lumps: float
@@ -150,6 +153,7 @@ class Skin:
         density: Optical density of the film.
         cover: Part of the drop that it covers.
         overhang: How far it reaches beyond the drop, over the radius.
+        radial: How far its wrinkles run from the middle outwards, 0 to 1.
         seed: Of the pattern.
     """
 
@@ -159,6 +163,7 @@ class Skin:
     density: float
     cover: float
     overhang: float
+    radial: float
     seed: int
 
 
@@ -218,6 +223,37 @@ class Strand:
     index_step: float
     colour: float
     blur_um: float
+    fluorescence: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flake:
+    """A curled piece of dried film, in the drop or beside it.
+
+    Attributes:
+        x_um: Centre.
+        y_um: Centre.
+        size_um: Largest width.
+        slim: Width over length.
+        angle_rad: Direction.
+        bite: How much of a crescent it is, 0 to 1.
+        layers: Number of curved layers.
+        relief: Slope of its layers, as optical path.
+        density: Optical density.
+        fluorescence: Brightness in UV.
+        seed: Of its outline.
+    """
+
+    x_um: float
+    y_um: float
+    size_um: float
+    slim: float
+    angle_rad: float
+    bite: float
+    layers: float
+    relief: float
+    density: float
     fluorescence: float
     seed: int
 

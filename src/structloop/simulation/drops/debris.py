@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from structloop.simulation.drops.contents import Speck, Strand
+from structloop.simulation.drops.contents import Flake, Speck, Strand
 from structloop.simulation.drops.deposits import reduce_by
 from structloop.simulation.drops.fields import Fields
-from structloop.simulation.drops.view import blur
+from structloop.simulation.drops.view import blur, fractal_noise, smoothstep
 
 _STEPS = 24
 
@@ -37,6 +37,30 @@ def paint_speck(fields: Fields, speck: Speck) -> None:
     fields.density[window] += np.float32(speck.density) * bump
     fields.path[window] += np.float32(speck.relief) * bump
     fields.glow[window] += np.float32(speck.fluorescence) * bump
+
+
+def paint_flake(fields: Fields, flake: Flake) -> None:
+    """Add a curled piece of film: a crescent of curved layers with dark edges."""
+    reach = 0.62 * flake.size_um
+    x, y = flake.x_um, flake.y_um
+    window = fields.view.window(x - reach, y - reach, x + reach, y + reach)
+    view = fields.view.cut(window)
+    if view.width < 3 or view.height < 3:
+        return
+    cos, sin = np.float32(math.cos(flake.angle_rad)), np.float32(math.sin(flake.angle_rad))
+    dx, dy = view.xs - np.float32(x), view.ys - np.float32(y)
+    half = np.float32(0.5 * flake.size_um)
+    along, across = (cos * dx + sin * dy) / half, (cos * dy - sin * dx) / np.float32(half * flake.slim)
+    warp = fractal_noise(view, flake.seed, 0.25 * flake.size_um, 3, 0.6)
+    outer = np.sqrt(along * along + across * across) + np.float32(0.12) * warp
+    inner = np.sqrt(along * along + (across + 1.0) ** 2) + np.float32(0.12) * warp
+    hollow = np.float32(0.4 + 0.7 * flake.bite)
+    body = smoothstep(outer, 1.0, 0.93) * smoothstep(inner, float(hollow) - 0.05, float(hollow) + 0.05)
+    layers = np.abs(np.sin(np.float32(flake.layers) * (outer + np.float32(0.3) * warp)))
+    height = np.float32(flake.relief * 0.1 * flake.size_um) * (1.0 + np.sqrt(layers))
+    fields.path[window] += height * body
+    fields.density[window] += np.float32(flake.density) * body * (1.3 - layers)
+    fields.glow[window] += np.float32(flake.fluorescence) * body
 
 
 def strand_course(strand: Strand) -> tuple[list[float], list[float]]:

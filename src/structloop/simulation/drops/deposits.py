@@ -18,7 +18,7 @@ def paint_precipitate(fields: Fields, precipitate: Precipitate) -> None:
     if kind is PrecipitateKind.GRANULAR:
         texture = 0.5 + 0.4 * noise(view, seed, grain) + 0.2 * noise(view, seed + 1, grain * 3)
     elif kind is PrecipitateKind.SPECKLED:
-        texture = 0.1 + 0.9 * smoothstep(noise(view, seed, grain), 1.1, 2.0)
+        texture = 0.1 + 0.9 * smoothstep(noise(view, seed, grain), 1.0, 2.2)
     elif kind is PrecipitateKind.CLUMPY:
         texture = smoothstep(fractal_noise(view, seed, grain * 3, 5, 0.85), -0.6, 2.0)
     elif kind is PrecipitateKind.FLAKY:
@@ -39,7 +39,7 @@ def paint_precipitate(fields: Fields, precipitate: Precipitate) -> None:
     amount = np.float32(precipitate.amount)
     fields.density += amount * (1 - np.float32(precipitate.brown)) * layer
     fields.brown += amount * np.float32(precipitate.brown) * layer
-    fields.glow += np.float32(precipitate.fluorescence * min(precipitate.amount, 1.0)) * layer
+    fields.glow += np.float32(precipitate.fluorescence * min(abs(precipitate.amount), 1.0)) * layer
     # The relief is the slope of a grain, so its height goes with its size.
     height = precipitate.relief * max(grain, view.um_per_px)
     if kind in (PrecipitateKind.CLUMPY, PrecipitateKind.FLAKY, PrecipitateKind.SPECKLED):
@@ -85,6 +85,9 @@ def paint_skin(fields: Fields, skin: Skin, centre: tuple[float, float], radius_u
     cover = cover * mask
     direction = rng.uniform(0.5, 2.0)
     ridges = 1.0 - np.abs(fractal_noise(view, skin.seed + 1, skin.wrinkle_um * 2, 3, 0.55, aspect=direction))
+    if skin.radial > 0:
+        spokes = _radial_ridges(view, skin, centre, radius_um)
+        ridges = (1 - np.float32(skin.radial)) * ridges + np.float32(skin.radial) * spokes
     height = np.float32(skin.relief * skin.wrinkle_um) * np.maximum(ridges, 0.0) ** 2
     for index in range(skin.folds):
         field = fractal_noise(view, skin.seed + 11 + index, radius_um * 0.9, 2, 0.3)
@@ -96,6 +99,16 @@ def paint_skin(fields: Fields, skin: Skin, centre: tuple[float, float], radius_u
     fields.path[window] += height * cover
     fields.density[window] += np.float32(skin.density) * cover
     fields.glow[window] += np.float32(0.25 * skin.density) * cover
+
+
+def _radial_ridges(view: View, skin: Skin, centre: tuple[float, float], radius_um: float) -> FloatImage:
+    dx, dy = view.xs - np.float32(centre[0]), view.ys - np.float32(centre[1])
+    u = np.sqrt(dx * dx + dy * dy) / np.float32(radius_um)
+    theta = np.arctan2(np.broadcast_to(dy, u.shape), np.broadcast_to(dx, u.shape))
+    twist = fractal_noise(view, skin.seed + 3, 0.5 * radius_um, 3, 0.6)
+    order = np.float32(max(4.0, 3.0 * radius_um / skin.wrinkle_um))
+    waves = np.sin(order * (theta + np.float32(0.15) * twist)) * smoothstep(u, 0.05, 0.5)
+    return np.asarray(1.0 - np.abs(waves), dtype=np.float32)
 
 
 def paint_sphere(fields: Fields, sphere: Sphere) -> None:

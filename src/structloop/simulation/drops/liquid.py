@@ -6,8 +6,8 @@ import numpy as np
 
 from structloop.simulation.drops.contents import DropShape
 from structloop.simulation.drops.draws import Rng
-from structloop.simulation.drops.facilities import WellStyle
 from structloop.simulation.drops.fields import Fields
+from structloop.simulation.drops.styles import WellStyle
 from structloop.simulation.drops.view import FloatImage, View, fractal_noise, smoothstep
 from structloop.simulation.drops.wells import inner_radius
 
@@ -35,6 +35,10 @@ def outline_radius(drop: DropShape) -> FloatImage:
         where, width = rng.uniform(-math.pi, math.pi), rng.uniform(0.06, 0.4)
         distance = np.abs((theta - where + math.pi) % (2 * math.pi) - math.pi)
         radius += rng.uniform(-0.18, 0.35) * np.exp(-distance / width)
+    for _ in range(drop.nicks):
+        where, width = rng.uniform(-math.pi, math.pi), rng.uniform(0.015, 0.06)
+        distance = np.abs((theta - where + math.pi) % (2 * math.pi) - math.pi)
+        radius += rng.uniform(-0.1, 0.1) * np.exp(-((distance / width) ** 2))
     return np.asarray(drop.radius_um * np.clip(radius, 0.3, 2.2), dtype=np.float32)
 
 

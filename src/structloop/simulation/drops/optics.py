@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from structloop.simulation.drops.facilities import LightStyle
+from structloop.simulation.drops.styles import LightStyle
 from structloop.simulation.drops.view import FloatImage, View, slopes
 
 _WAVELENGTHS_UM = (0.61, 0.54, 0.46)

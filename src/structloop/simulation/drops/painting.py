@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structloop.simulation.drops.crystals import crystal_thickness, crystal_window
-from structloop.simulation.drops.debris import paint_speck, paint_strand
+from structloop.simulation.drops.debris import paint_flake, paint_speck, paint_strand
 from structloop.simulation.drops.deposits import paint_precipitate, paint_skin, paint_sphere
 from structloop.simulation.drops.fields import Fields
 from structloop.simulation.drops.liquid import drop_box, paint_drop, within_well
@@ -42,6 +42,8 @@ def paint_surroundings(scene: DropScene, view: View) -> Fields:
                 paint_skin(fields, skin, (first.x_um, first.y_um), first.radius_um, floor)
     for sphere in scene.spheres:
         paint_sphere(fields, sphere)
+    for flake in scene.flakes:
+        paint_flake(fields, flake)
     for strand in scene.strands:
         paint_strand(fields, strand)
     for speck in scene.specks:

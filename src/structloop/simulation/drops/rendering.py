@@ -27,11 +27,13 @@ class RenderedDrop:
         image: uint8; (h, w, 3) in visible light, (h, w) in UV.
         truth: Truth about this image.
         um_per_px: Size of its pixels.
+        twin: The same picture of `scene.without_crystals()`, if it was asked for.
     """
 
     image: NDArray[np.uint8]
     truth: DropTruth
     um_per_px: float
+    twin: NDArray[np.uint8] | None = None
 
 
 def render_visible(scene: DropScene, long_side: int = 512) -> NDArray[np.uint8]:
@@ -44,12 +46,13 @@ def render_uv(scene: DropScene, long_side: int = 512) -> NDArray[np.uint8]:
     return render_uv_with_truth(scene, long_side).image
 
 
-def render_visible_with_truth(scene: DropScene, long_side: int = 512) -> RenderedDrop:
+def render_visible_with_truth(scene: DropScene, long_side: int = 512, *, twin: bool = False) -> RenderedDrop:
     """Render in visible light.
 
     Args:
         scene: What to render.
         long_side: Pixels along the longer side of the image; the facility's camera gives the aspect.
+        twin: Also make the picture without crystals, at less than the cost of a second one.
 
     Raises:
         SimulationError: `long_side` is below 32 or above 4096.
@@ -68,6 +71,12 @@ def render_visible_with_truth(scene: DropScene, long_side: int = 512) -> Rendere
     seen = transmitted(fields.path, fields.density, step, light, defocus)
     sigma = camera.blur_um * scene.focus / step
     truth = measure(scene, None, [], seen, seen, 0.0, seen.size)
+
+    def photograph() -> NDArray[np.uint8]:
+        channels = _colours(blur(base * seen, sigma), fields.brown, fields.retardation, scene, view)
+        return expose(channels, camera, scale, scene.seed)
+
+    bare = photograph() if twin else None
     if layer is not None:
         window = layer.window
         changed = transmitted(
@@ -87,10 +96,8 @@ def render_visible_with_truth(scene: DropScene, long_side: int = 512) -> Rendere
         )
         seen[window] = changed
         fields.retardation[window] += layer.retardation
-    brightness = blur(base * seen, sigma)
-    channels = _colours(brightness, fields.brown, fields.retardation, scene, view)
-    image = expose(channels, camera, scale, scene.seed)
-    return RenderedDrop(image, truth, step)
+    image = bare if bare is not None and layer is None else photograph()
+    return RenderedDrop(image, truth, step, bare)
 
 
 def _colours(
@@ -113,7 +120,7 @@ def _colours(
     return channels
 
 
-def render_uv_with_truth(scene: DropScene, long_side: int = 512) -> RenderedDrop:
+def render_uv_with_truth(scene: DropScene, long_side: int = 512, *, twin: bool = False) -> RenderedDrop:
     """Render in ultraviolet light: fluorescence, or absorbance where the facility works so.
 
     Protein glows, salt does not. The field, size and noise are those of the UV camera and are not registered with the
@@ -122,6 +129,7 @@ def render_uv_with_truth(scene: DropScene, long_side: int = 512) -> RenderedDrop
     Args:
         scene: What to render.
         long_side: Pixels along the longer side of the image.
+        twin: Also make the picture without crystals.
 
     Raises:
         SimulationError: `long_side` is below 32 or above 4096.
@@ -163,8 +171,8 @@ def render_uv_with_truth(scene: DropScene, long_side: int = 512) -> RenderedDrop
     noise = (style.noise + style.shot_noise * math.sqrt(float(seen.mean()))) * min(scale, 1.0) ** 0.7
     counted = [] if layer is None else [not salt for salt in layer.salts]
     truth = measure(scene, layer, counted, without_seen[window], seen[window], noise, seen.size)
-    image = _record_uv(scene, seen, min(scale, 1.0))
-    return RenderedDrop(image, truth, step)
+    bare = _record_uv(scene, without_seen, min(scale, 1.0)) if twin else None
+    return RenderedDrop(_record_uv(scene, seen, min(scale, 1.0)), truth, step, bare)
 
 
 def _keep_border(changed: FloatImage, original: FloatImage) -> FloatImage:

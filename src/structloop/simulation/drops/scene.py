@@ -7,6 +7,7 @@ from structloop.simulation.drops.contents import (
     Content,
     Crystal,
     DropShape,
+    Flake,
     Habit,
     Precipitate,
     PrecipitateKind,
@@ -36,12 +37,13 @@ class DropScene:
         exposure: Brightness relative to the facility's usual one.
         focus: Blur relative to the facility's usual one.
         drops: The liquid; empty for an empty well.
-        precipitates: Textures, in every drop.
+        precipitates: Textures, in every drop (brighter than their surroundings where the amount is negative).
         skins: Films, on every drop.
         spheres: Oil droplets, bubbles and spherulites.
         sphere_contents: What each sphere is.
         strands: Fibres, hairs and scratches.
         strand_contents: What each strand is.
+        flakes: Pieces of dried film.
         specks: Dust and particles.
         speck_contents: What each speck is.
         crystals: Crystals, of protein and salt.
@@ -60,6 +62,7 @@ class DropScene:
     sphere_contents: tuple[Content, ...]
     strands: tuple[Strand, ...]
     strand_contents: tuple[Content, ...]
+    flakes: tuple[Flake, ...]
     specks: tuple[Speck, ...]
     speck_contents: tuple[Content, ...]
     crystals: tuple[Crystal, ...]
@@ -93,10 +96,12 @@ class DropScene:
         for precipitate in self.precipitates:
             if precipitate.kind is PrecipitateKind.GEL:
                 found.add(Content.GEL)
-            elif precipitate.amount * precipitate.cover > 0.25:
+            elif abs(precipitate.amount) * precipitate.cover > 0.25:
                 found.add(Content.HEAVY_PRECIPITATE)
             else:
                 found.add(Content.LIGHT_PRECIPITATE)
+        if self.flakes:
+            found.add(Content.FILM_PIECE)
         if self.skins:
             found.add(Content.SKIN)
         for crystal in self.crystals:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from structloop.simulation.drops.facilities import WellShape, WellStyle
+from structloop.simulation.drops.styles import WellShape, WellStyle
 from structloop.simulation.drops.view import FloatImage, View, fractal_noise, noise, smoothstep
 
 

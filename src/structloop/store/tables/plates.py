@@ -37,6 +37,7 @@ class Plate(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     imported_at: Mapped[datetime] = mapped_column(default=utc_now, doc="When an image last joined the plate.")
     image_count: Mapped[int] = mapped_column(default=0)
+    experiment_count: Mapped[int] = mapped_column(default=0, doc="Pairs of drop and inspection with an image.")
     # The summary of the plate's current scoring: what the list of plates shows.
     current_scoring_id: Mapped[int | None] = mapped_column(
         BigKey,
@@ -56,11 +57,14 @@ class Inspection(Base):
     """One round of imaging of a plate."""
 
     __tablename__ = "inspection"
-    __table_args__ = (UniqueConstraint("plate_id", "number"),)
+    __table_args__ = (UniqueConstraint("plate_id", "number"), UniqueConstraint("plate_id", "key"))
 
     id: Mapped[Key]
     plate_id: Mapped[int] = mapped_column(BigKey, ForeignKey("plate.id", ondelete="CASCADE"))
     number: Mapped[int]
+    key: Mapped[str | None] = mapped_column(
+        String(100), doc="The imager's own identifier (a batch, a date) where it does not number its inspections."
+    )
     imager: Mapped[str | None] = mapped_column(String(200))
     taken_at: Mapped[datetime | None]
 

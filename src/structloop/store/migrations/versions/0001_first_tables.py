@@ -54,6 +54,7 @@ def upgrade() -> None:
         "job",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("kind", sa.String(length=100), nullable=False),
+        sa.Column("key", sa.String(length=300), nullable=True),
         sa.Column("subject", sa.String(length=4096), nullable=False),
         sa.Column("request", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -70,6 +71,13 @@ def upgrade() -> None:
     with op.batch_alter_table("job", schema=None) as batch_op:
         batch_op.create_index("ix_job_created_at", ["created_at"], unique=False)
         batch_op.create_index("ix_job_state", ["state"], unique=False)
+        batch_op.create_index(
+            "uq_job_unfinished_key",
+            ["key"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('queued', 'running')"),
+            postgresql_where=sa.text("state IN ('queued', 'running')"),
+        )
 
     op.create_table(
         "model_version",
@@ -100,6 +108,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("image_count", sa.Integer(), nullable=False),
+        sa.Column("experiment_count", sa.Integer(), nullable=False),
         sa.Column("current_scoring_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("scored_count", sa.Integer(), nullable=False),
         sa.Column("hit_count", sa.Integer(), nullable=False),
@@ -154,12 +163,14 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("plate_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(length=100), nullable=True),
         sa.Column("imager", sa.String(length=200), nullable=True),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["plate_id"], ["plate.id"], name=op.f("fk_inspection_plate_id_plate"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inspection")),
+        sa.UniqueConstraint("plate_id", "key", name=op.f("uq_inspection_plate_id_key")),
         sa.UniqueConstraint("plate_id", "number", name=op.f("uq_inspection_plate_id_number")),
     )
     op.create_table(
@@ -318,6 +329,7 @@ def downgrade() -> None:
     op.drop_table("project")
     op.drop_table("model_version")
     with op.batch_alter_table("job", schema=None) as batch_op:
+        batch_op.drop_index("uq_job_unfinished_key")
         batch_op.drop_index("ix_job_state")
         batch_op.drop_index("ix_job_created_at")
 

@@ -1,0 +1,1 @@
+"""The command line: one group per application and loop stage. Heavy libraries are loaded inside the commands."""

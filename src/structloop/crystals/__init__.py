@@ -1,0 +1,1 @@
+"""The drop application: plates, import, scoring, the plate map."""

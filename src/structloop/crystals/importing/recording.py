@@ -1,0 +1,346 @@
+"""Recording checked images: one transaction per batch, harmless to repeat, safe beside other importers."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from structloop.crystals.importing.checking import CheckedImage, modified_at
+from structloop.crystals.importing.report import ImportedPlate, ImportReport
+from structloop.crystals.importing.scanning import FoundFile, natural
+from structloop.crystals.plates import grown_format
+from structloop.schema.crystals import DropImage, FileProblem, PlateFormat
+from structloop.store import Database
+from structloop.store.database import insert_or_ignore, upsert
+from structloop.store.tables import Drop, DropImageFile, ImportProblem, Inspection, Plate, Project
+from structloop.store.tables.base import utc_now
+
+ImageKey = tuple[int, int, str, str, str, str]
+LONGEST_REASON = 2000
+
+
+def unchanged_paths(database: Database, files: Mapping[str, tuple[FoundFile, DropImage]]) -> set[str]:
+    """Those of `files` (by path) that are recorded already, with that size, time and meaning: they need no reading."""
+    if not files:
+        return set()
+    statement = (
+        select(DropImageFile, Drop, Inspection, Plate.barcode)
+        .join(Drop, Drop.id == DropImageFile.drop_id)
+        .join(Inspection, Inspection.id == DropImageFile.inspection_id)
+        .join(Plate, Plate.id == Drop.plate_id)
+        .where(DropImageFile.path.in_(files), DropImageFile.superseded_by_id.is_(None))
+    )
+    with database.reading() as session:
+        return {
+            row.path
+            for row, drop, inspection, barcode in session.execute(statement).tuples()
+            if (row.size_bytes, row.modified_at) == (files[row.path][0].size_bytes, modified_at(files[row.path][0]))
+            and _same_meaning(files[row.path][1], row, drop, inspection, barcode)
+        }
+
+
+def _same_meaning(image: DropImage, row: DropImageFile, drop: Drop, inspection: Inspection, barcode: str) -> bool:
+    return (
+        image.barcode == barcode
+        and (image.well.row, image.well.column, image.drop) == (drop.row, drop.column, drop.number)
+        and (image.modality, image.profile, image.focus) == (row.modality, row.profile, row.focus)
+        and (
+            inspection.key == image.inspection_key
+            if image.inspection is None
+            else inspection.number == image.inspection
+        )
+    )
+
+
+def record(
+    database: Database,
+    checked: Sequence[CheckedImage],
+    problems: Sequence[tuple[FileProblem, str | None]],
+    solved: Collection[str],
+    *,
+    report: ImportReport,
+    project: str | None = None,
+) -> None:
+    """Records a batch in one transaction, and counts what happened in `report`.
+
+    Args:
+        checked: Images to record.
+        problems: Files left out, with the barcode where it is known.
+        solved: Paths whose earlier problems are over, besides those of `checked`.
+        report: The import they belong to.
+        project: Name of the project that the plates join; None: they stay where they are.
+
+    Raises:
+        StoreUnavailableError: the database cannot be written.
+    """
+    if not (checked or problems or solved):
+        return
+    with database.session() as session:
+        writer = _BatchWriter(database, session, report)
+        outcome = writer.images(checked, project)
+        done = [*solved, *(str(item.source.path) for item in checked)]
+        if done:
+            session.execute(delete(ImportProblem).where(ImportProblem.path.in_(done)))
+        writer.problems(problems)
+    # Only what the transaction kept is counted.
+    report.added += outcome.added
+    report.replaced += outcome.replaced
+    report.unchanged += outcome.unchanged
+    report.moved += outcome.moved
+    report.duplicates += outcome.duplicates
+    for barcode, (plate_id, added) in outcome.plates.items():
+        report.plates.setdefault(barcode, ImportedPlate(plate_id, barcode)).added += added
+
+
+def forget_old_problems(database: Database, report: ImportReport, started_at: datetime) -> None:
+    """After a complete import: problems below its root that it did not meet again are over."""
+    with database.session() as session:
+        session.execute(
+            delete(ImportProblem).where(
+                ImportProblem.path.startswith(f"{report.root}/", autoescape=True),
+                ImportProblem.run_id != report.run_id,
+                ImportProblem.seen_at < started_at,
+            )
+        )
+
+
+@dataclass
+class _Outcome:
+    """What one batch changed; `plates` maps barcodes to the plate's number and how many images it got."""
+
+    added: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    duplicates: int = 0
+    plates: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class _BatchWriter:
+    """Writes one batch inside one transaction.
+
+    The rows of its plates are locked first, in the order of their barcodes, so two importers of one plate take turns
+    and never wait for each other in a circle. (SQLite lets only one write anyway.)
+    """
+
+    def __init__(self, database: Database, session: Session, report: ImportReport) -> None:
+        self._database = database
+        self._session = session
+        self._report = report
+
+    def images(self, checked: Sequence[CheckedImage], project: str | None) -> _Outcome:
+        outcome = _Outcome()
+        by_plate: defaultdict[str, list[CheckedImage]] = defaultdict(list)
+        for item in checked:
+            by_plate[item.image.barcode].append(item)
+        plates = self._plates({barcode: [item.image for item in items] for barcode, items in by_plate.items()})
+        project_id = self._project(project) if project is not None and plates else None
+        at_path = self._live_rows_at([str(item.source.path) for item in checked])
+        for barcode, plate in plates.items():
+            before = outcome.added
+            items = by_plate[barcode]
+            inspections = self._inspections(plate, [item.image for item in items])
+            drops = self._drops(plate, [item.image for item in items])
+            self._files(items, inspections, drops, at_path, outcome)
+            if project_id is not None:
+                plate.project_id = project_id
+            if outcome.added > before:
+                plate.imported_at = utc_now()
+            self._session.flush()
+            plate.image_count = (
+                self._session.scalar(
+                    select(func.count())
+                    .select_from(DropImageFile)
+                    .join(Drop, Drop.id == DropImageFile.drop_id)
+                    .where(Drop.plate_id == plate.id, DropImageFile.superseded_by_id.is_(None))
+                )
+                or 0
+            )
+            outcome.plates[barcode] = (plate.id, outcome.added - before)
+        return outcome
+
+    def _plates(self, images: Mapping[str, Sequence[DropImage]]) -> dict[str, Plate]:
+        if not images:
+            return {}
+        barcodes = sorted(images)
+        formats = {barcode: grown_format(None, images[barcode]) for barcode in barcodes}
+        rows = [
+            {
+                "barcode": barcode,
+                "layout": self._report.layout,
+                "rows": formats[barcode].rows,
+                "columns": formats[barcode].columns,
+                "drops": list(formats[barcode].drops),
+                "created_at": utc_now(),
+                "imported_at": utc_now(),
+                "image_count": 0,
+                "scored_count": 0,
+                "hit_count": 0,
+            }
+            for barcode in barcodes
+        ]
+        self._session.execute(insert_or_ignore(self._database, Plate, rows))
+        statement = select(Plate).where(Plate.barcode.in_(barcodes)).order_by(Plate.barcode).with_for_update()
+        plates = {plate.barcode: plate for plate in self._session.scalars(statement)}
+        for barcode, plate in plates.items():
+            grown = grown_format(PlateFormat(plate.rows, plate.columns, tuple(plate.drops)), images[barcode])
+            if (grown.rows, grown.columns, list(grown.drops)) != (plate.rows, plate.columns, plate.drops):
+                plate.rows, plate.columns, plate.drops = grown.rows, grown.columns, list(grown.drops)
+        return plates
+
+    def _project(self, name: str) -> int:
+        self._session.execute(insert_or_ignore(self._database, Project, [{"name": name}]))
+        return self._session.scalars(select(Project.id).where(Project.name == name)).one()
+
+    def _inspections(self, plate: Plate, images: Sequence[DropImage]) -> dict[int | str, int]:
+        """The plate's inspections by number, and by key where they have one."""
+        rows = list(self._session.scalars(select(Inspection).where(Inspection.plate_id == plate.id)))
+        by_number = {row.number: row for row in rows}
+        by_key = {row.key: row for row in rows if row.key is not None}
+        highest = max(by_number, default=0)
+        for image in sorted(images, key=lambda image: natural(image.inspection_key)):
+            row = by_key.get(image.inspection_key) if image.inspection is None else by_number.get(image.inspection)
+            if row is None:
+                number = highest + 1 if image.inspection is None else image.inspection
+                row = Inspection(
+                    plate_id=plate.id,
+                    number=number,
+                    key=image.inspection_key if image.inspection is None else None,
+                    imager=image.imager,
+                    taken_at=image.taken_at,
+                )
+                self._session.add(row)
+                highest = max(highest, number)
+                by_number[number] = row
+                if row.key is not None:
+                    by_key[row.key] = row
+            if row.imager is None:
+                row.imager = image.imager
+            if image.taken_at is not None and (row.taken_at is None or image.taken_at < row.taken_at):
+                row.taken_at = image.taken_at
+        self._session.flush()
+        numbered: dict[int | str, int] = {number: row.id for number, row in by_number.items()}
+        return numbered | {key: row.id for key, row in by_key.items()}
+
+    def _drops(self, plate: Plate, images: Sequence[DropImage]) -> dict[tuple[int, int, int], int]:
+        statement = select(Drop.row, Drop.column, Drop.number, Drop.id).where(Drop.plate_id == plate.id)
+        known = {(row, column, number): key for row, column, number, key in self._session.execute(statement).tuples()}
+        missing = {(image.well.row, image.well.column, image.drop) for image in images} - known.keys()
+        new = [
+            Drop(plate_id=plate.id, row=row, column=column, number=number) for row, column, number in sorted(missing)
+        ]
+        self._session.add_all(new)
+        self._session.flush()
+        return known | {(drop.row, drop.column, drop.number): drop.id for drop in new}
+
+    def _live_rows_at(self, paths: Sequence[str]) -> dict[str, DropImageFile]:
+        statement = select(DropImageFile).where(DropImageFile.path.in_(paths), DropImageFile.superseded_by_id.is_(None))
+        return {row.path: row for row in self._session.scalars(statement)}
+
+    def _files(
+        self,
+        items: Sequence[CheckedImage],
+        inspections: Mapping[int | str, int],
+        drops: Mapping[tuple[int, int, int], int],
+        at_path: dict[str, DropImageFile],
+        outcome: _Outcome,
+    ) -> None:
+        places = []
+        for item in items:
+            image = item.image
+            inspection = inspections[image.inspection_key if image.inspection is None else image.inspection]
+            places.append((drops[image.well.row, image.well.column, image.drop], inspection))
+        known = self._known({drop for drop, _ in places}, {inspection for _, inspection in places})
+        replaced: list[tuple[DropImageFile, DropImageFile]] = []
+        for item, (drop_id, inspection_id) in zip(items, places, strict=True):
+            image, source = item.image, item.source
+            path = str(source.path)
+            key = (drop_id, inspection_id, image.modality.value, image.profile, image.focus.value, source.sha256)
+            row = known.get(key)
+            earlier = at_path.get(path)
+            if row is None:
+                row = DropImageFile(
+                    drop_id=drop_id,
+                    inspection_id=inspection_id,
+                    modality=image.modality.value,
+                    profile=image.profile,
+                    focus=image.focus.value,
+                    path=path,
+                    size_bytes=source.size_bytes,
+                    sha256=source.sha256,
+                    modified_at=source.modified_at,
+                    width_px=item.width_px,
+                    height_px=item.height_px,
+                    um_per_pixel=image.um_per_pixel,
+                    taken_at=image.taken_at,
+                )
+                self._session.add(row)
+                known[key] = row
+                outcome.added += 1
+                outcome.replaced += earlier is not None
+            elif row.path == path:
+                outcome.unchanged += 1
+                row.size_bytes, row.modified_at, row.superseded_by_id = source.size_bytes, source.modified_at, None
+            elif row.superseded_by_id is None and _is_there(row.path):
+                outcome.duplicates += 1
+                if earlier is None:
+                    continue
+            else:
+                outcome.moved += 1
+                row.path, row.modified_at, row.superseded_by_id = path, source.modified_at, None
+            if earlier is not None and earlier is not row:
+                replaced.append((earlier, row))
+            at_path[path] = row
+        self._session.flush()
+        for earlier, row in replaced:
+            earlier.superseded_by_id = row.id
+
+    def _known(self, drops: Collection[int], inspections: Collection[int]) -> dict[ImageKey, DropImageFile]:
+        statement = select(DropImageFile).where(
+            DropImageFile.drop_id.in_(drops), DropImageFile.inspection_id.in_(inspections)
+        )
+        return {
+            (row.drop_id, row.inspection_id, row.modality, row.profile, row.focus, row.sha256): row
+            for row in self._session.scalars(statement)
+        }
+
+    def problems(self, problems: Sequence[tuple[FileProblem, str | None]]) -> None:
+        if not problems:
+            return
+        barcodes = {barcode for _, barcode in problems if barcode is not None}
+        statement = select(Plate.barcode, Plate.id).where(Plate.barcode.in_(barcodes))
+        plates = dict(self._session.execute(statement).tuples().all())
+        rows = {
+            str(problem.path): {
+                "run_id": self._report.run_id,
+                "plate_id": plates.get(barcode) if barcode is not None else None,
+                "path": str(problem.path),
+                "reason": problem.reason[:LONGEST_REASON],
+                "seen_at": utc_now(),
+            }
+            for problem, barcode in problems
+        }
+        self._session.execute(
+            upsert(
+                self._database,
+                ImportProblem,
+                list(rows.values()),
+                key=["path"],
+                update=["run_id", "plate_id", "reason", "seen_at"],
+            )
+        )
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:
+        # A disk that is not mounted just now says nothing about the file: it counts as still there.
+        return True
+
+
+__all__ = ["forget_old_problems", "record", "unchanged_paths"]

@@ -1,0 +1,136 @@
+"""The ways a plate was scored, and what every query of its drops starts from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, Subquery, func, select
+from sqlalchemy.orm import Session, aliased
+
+from structloop.core.errors import NotFoundError
+from structloop.crystals.views import InspectionView, ModelReference, ScoringView
+from structloop.schema.crystals import CombinationRule
+from structloop.store.tables import DropImageFile, ExperimentScore, Inspection, ModelVersion, Plate, Scoring
+
+
+def plate_row(session: Session, plate_id: int) -> Row[Any]:
+    """A plate's own columns.
+
+    Raises:
+        NotFoundError: there is no such plate.
+    """
+    row = session.execute(
+        select(Plate.id, Plate.barcode, Plate.rows, Plate.columns, Plate.drops, Plate.current_scoring_id).where(
+            Plate.id == plate_id
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no plate {plate_id}; `structloop crystals plates` lists those there are")
+    return row
+
+
+def inspections_of(session: Session, plate_id: int) -> list[InspectionView]:
+    """The inspections of a plate, by number, with how many images each has (replaced ones left out)."""
+    count = (
+        select(func.count())
+        .where(DropImageFile.inspection_id == Inspection.id, DropImageFile.superseded_by_id.is_(None))
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(Inspection.id, Inspection.number, Inspection.imager, Inspection.taken_at, count.label("image_count"))
+        .where(Inspection.plate_id == plate_id)
+        .order_by(Inspection.number)
+    )
+    return [
+        InspectionView(
+            id=row.id, number=row.number, imager=row.imager, taken_at=row.taken_at, image_count=row.image_count
+        )
+        for row in rows
+    ]
+
+
+def scorings_of(session: Session, plate_id: int, current_id: int | None) -> list[ScoringView]:
+    """The ways a plate was scored, newest first."""
+    visible, uv = aliased(ModelVersion), aliased(ModelVersion)
+    rows = session.execute(
+        select(
+            Scoring.id,
+            Scoring.rule,
+            Scoring.alarm_threshold,
+            Scoring.created_at,
+            Scoring.updated_at,
+            visible.name.label("visible_name"),
+            visible.version.label("visible_version"),
+            uv.name.label("uv_name"),
+            uv.version.label("uv_version"),
+        )
+        .outerjoin(visible, Scoring.model_visible_id == visible.id)
+        .outerjoin(uv, Scoring.model_uv_id == uv.id)
+        .where(Scoring.plate_id == plate_id)
+        .order_by(Scoring.updated_at.desc(), Scoring.id.desc())
+    )
+    return [
+        ScoringView(
+            id=row.id,
+            rule=CombinationRule(row.rule),
+            model_visible=_reference(row.visible_name, row.visible_version),
+            model_uv=_reference(row.uv_name, row.uv_version),
+            alarm_threshold=row.alarm_threshold,
+            is_current=row.id == current_id,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+        for row in rows
+    ]
+
+
+def chosen_scoring(scorings: Sequence[ScoringView], scoring_id: int | None, barcode: str) -> ScoringView | None:
+    """The scoring asked for; the current one where none is; None where the plate was never scored.
+
+    Raises:
+        NotFoundError: the plate was not scored that way.
+    """
+    if scoring_id is None:
+        return next((scoring for scoring in scorings if scoring.is_current), None)
+    for scoring in scorings:
+        if scoring.id == scoring_id:
+            return scoring
+    raise NotFoundError(f"plate {barcode} has no scoring {scoring_id}; leave it out for the newest one")
+
+
+def best_scores(scoring_ids: Sequence[int], minimum: float | None = None) -> Subquery:
+    """Each drop's best experiment score so far under any of `scoring_ids`, which belong to different plates.
+
+    Columns: those of `ExperimentScore`, without `created_at`. Experiments without a probability come last, so that a
+    drop is there even when all that is known of it is an error. Of equal probabilities the later inspection's counts.
+
+    Args:
+        scoring_ids: Scorings, at most one per plate.
+        minimum: Leave out experiments below this probability.
+    """
+    place = func.row_number().over(
+        partition_by=ExperimentScore.drop_id,
+        order_by=(ExperimentScore.crystal_probability.desc().nulls_last(), ExperimentScore.inspection_id.desc()),
+    )
+    ranked: Select[Any] = select(
+        ExperimentScore.scoring_id,
+        ExperimentScore.drop_id,
+        ExperimentScore.inspection_id,
+        ExperimentScore.image_visible_id,
+        ExperimentScore.image_uv_id,
+        ExperimentScore.visible_probability,
+        ExperimentScore.uv_probability,
+        ExperimentScore.crystal_probability,
+        ExperimentScore.error,
+        place.label("place"),
+    ).where(ExperimentScore.scoring_id.in_(scoring_ids))
+    if minimum is not None:
+        ranked = ranked.where(ExperimentScore.crystal_probability >= minimum)
+    inner = ranked.subquery()
+    return select(*(column for column in inner.c if column.key != "place")).where(inner.c.place == 1).subquery()
+
+
+def _reference(name: str | None, version: str | None) -> ModelReference | None:
+    return None if name is None or version is None else ModelReference(name=name, version=version)
+
+
+__all__ = ["best_scores", "chosen_scoring", "inspections_of", "plate_row", "scorings_of"]

@@ -1,0 +1,163 @@
+"""What kinds of jobs there are: the request each takes, and the function that does the work.
+
+A job's function may run again after a killed process, from its beginning: it must find out what is done already and
+do only the rest. It reports through `JobControl` and returns what a finished job tells, as JSON.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from structloop.core.errors import JobFailedError, UnknownPluginError
+from structloop.jobs.workspace import Workspace
+from structloop.schema.crystals import CombinationRule
+
+Result = dict[str, Any]
+
+
+class JobControl(Protocol):
+    """What a running job talks to."""
+
+    def progress(self, done: int, total: int | None, message: str = "") -> None:
+        """Tells how far the job is. May be called as often as is convenient; only some calls reach the database."""
+        ...
+
+    def should_stop(self) -> bool:
+        """Whether the job should end now, keeping what it has: it was cancelled, or the worker is closing."""
+        ...
+
+
+class JobRequest(BaseModel):
+    """Base of all requests: frozen, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+RequestT = TypeVar("RequestT", bound=JobRequest)
+
+
+@dataclass(frozen=True)
+class JobKind(Generic[RequestT]):
+    """One kind of job.
+
+    Attributes:
+        name: Such as `crystals.score`.
+        request: The model of its request.
+        run: Does the work.
+    """
+
+    name: str
+    request: type[RequestT]
+    run: Callable[[Workspace, RequestT, JobControl], Result]
+
+    def check(self, request: Mapping[str, Any]) -> RequestT:
+        """The request as the kind's model.
+
+        Raises:
+            JobFailedError: a field is unknown, missing or has a bad value.
+        """
+        try:
+            return self.request.model_validate(dict(request))
+        except ValidationError as error:
+            reasons = "; ".join(
+                f"{'.'.join(str(part) for part in item['loc']) or 'request'}: {item['msg']}" for item in error.errors()
+            )
+            raise JobFailedError(f"the request for a job {self.name} is not valid: {reasons}") from error
+
+    def start(self, workspace: Workspace, request: Mapping[str, Any], control: JobControl) -> Result:
+        """Checks the request and runs the job."""
+        return self.run(workspace, self.check(request), control)
+
+
+class ImportRequest(JobRequest):
+    """Import the images below a folder."""
+
+    path: Path = Field(description="Folder of images.")
+    layout: str = Field(default="auto", description="Name of the layout, or auto.")
+    project: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Project the plates join; None: they stay where they are.",
+    )
+
+
+class ScoreRequest(JobRequest):
+    """Score the images of a plate; the plate is given by its number or by its barcode."""
+
+    plate_id: int | None = None
+    barcode: str | None = None
+    models: tuple[str, ...] = Field(default=(), description="Names of models; none: the default model.")
+    rule: CombinationRule | None = Field(default=None, description="None: the setting combination_rule.")
+    inspection: int | None = Field(default=None, ge=1, description="Only this inspection; None: all.")
+
+    @model_validator(mode="after")
+    def _names_one_plate(self) -> Self:
+        if (self.plate_id is None) == (self.barcode is None):
+            raise ValueError("give either plate_id or barcode")
+        return self
+
+
+def _import(workspace: Workspace, request: ImportRequest, control: JobControl) -> Result:
+    # Loaded here: what a job needs is not needed to ask for one.
+    from structloop.crystals.importing import import_folder
+
+    report = import_folder(
+        workspace.database,
+        request.path,
+        layout=request.layout,
+        settings=workspace.settings,
+        project=request.project,
+        files=workspace.files,
+        on_progress=control.progress,
+        should_stop=control.should_stop,
+    )
+    return report.to_json()
+
+
+def _score(workspace: Workspace, request: ScoreRequest, control: JobControl) -> Result:
+    from structloop.crystals.scoring import find_plate, score_plate
+
+    plate_id = request.plate_id
+    if plate_id is None:
+        plate_id = find_plate(workspace.database, str(request.barcode))
+    report = score_plate(
+        workspace.database,
+        workspace.classifiers,
+        plate_id,
+        models=request.models,
+        rule=request.rule or CombinationRule(workspace.settings.combination_rule),
+        inspection=request.inspection,
+        batch_size=workspace.settings.batch_size,
+        threads=workspace.settings.threads,
+        on_progress=control.progress,
+        should_stop=control.should_stop,
+    )
+    return report.to_json()
+
+
+KINDS: dict[str, JobKind[Any]] = {
+    kind.name: kind
+    for kind in (
+        JobKind("crystals.import", ImportRequest, _import),
+        JobKind("crystals.score", ScoreRequest, _score),
+    )
+}
+
+
+def job_kind(name: str) -> JobKind[Any]:
+    """The kind of that name.
+
+    Raises:
+        UnknownPluginError: there is none.
+    """
+    try:
+        return KINDS[name]
+    except KeyError:
+        raise UnknownPluginError(f"no job kind '{name}'; there are: {', '.join(sorted(KINDS))}") from None
+
+
+__all__ = ["KINDS", "ImportRequest", "JobControl", "JobKind", "JobRequest", "ScoreRequest", "job_kind"]

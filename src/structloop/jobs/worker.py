@@ -1,0 +1,165 @@
+"""The worker: the one process per home that runs its jobs, and finishes those that a killed one left."""
+
+import hashlib
+import socket
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from filelock import FileLock, Timeout
+from sqlalchemy import make_url, select, update
+
+from structloop.core.errors import StoreUnavailableError, WorkerBusyError
+from structloop.core.log import get_logger
+from structloop.jobs.running import run_job
+from structloop.jobs.workspace import Workspace
+from structloop.schema.events import JobState
+from structloop.store.tables import Job
+from structloop.store.tables.base import utc_now
+
+if TYPE_CHECKING:
+    from structloop.jobs.durable import DurableRunner
+
+LOOKING_S = 0.2
+LOCK_RETRY_S = 1.0
+
+_log = get_logger(__name__)
+
+
+class Worker:
+    """Runs the jobs of a workspace in background threads while the `with` block lasts.
+
+    Only one process per home may: the lock is the operating system's, so a killed process leaves none behind. Leaving
+    the block asks the running job to stop; it goes back to the queue, and the next worker finishes it.
+
+    Args:
+        workspace: Whose jobs. Keep it open for as long as the worker runs.
+        patient: Whether to wait in the background where another process is the worker, and to take over when it
+            ends; otherwise entering raises `WorkerBusyError`.
+
+    Raises:
+        WorkerBusyError: (on entering, unless patient) another process runs the jobs of this home.
+    """
+
+    def __init__(self, workspace: Workspace, *, patient: bool = False) -> None:
+        self._workspace = workspace
+        self._patient = patient
+        self._lock = FileLock(worker_lock_path(workspace))
+        self._closing = threading.Event()
+        self._leaving = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._runner: DurableRunner | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this worker has the lock and runs jobs."""
+        return self._runner is not None
+
+    def __enter__(self) -> Self:
+        if self._try_lock():
+            self._start_runner()
+        elif not self._patient:
+            raise WorkerBusyError(
+                f"another structloop process runs the jobs of {self._workspace.home} ({self._lock.lock_file})"
+            )
+        self._thread = threading.Thread(target=self._look_for_jobs, name="structloop-worker", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # First no new jobs, then the running one: what goes back to the queue must not be picked up again here.
+        self._leaving.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._closing.set()
+        if self._runner is not None:
+            self._runner.stop()
+            self._runner = None
+        self._lock.release()
+
+    def _try_lock(self) -> bool:
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        return True
+
+    def _start_runner(self) -> None:
+        from structloop.jobs.durable import DurableRunner
+
+        workspace = self._workspace
+        runner = DurableRunner(
+            system_database_url(workspace),
+            executor_id(workspace),
+            lambda job_id: run_job(workspace, job_id, self._closing),
+        )
+        runner.start()
+        self._runner = runner
+
+    def _look_for_jobs(self) -> None:
+        while self._runner is None:
+            if self._leaving.wait(LOCK_RETRY_S):
+                return
+            if self._try_lock():
+                self._start_runner()
+        # Running ones too, the first time: where the queue's own database was lost, they would wait for ever.
+        states = [JobState.QUEUED.value, JobState.RUNNING.value]
+        seen: set[str] = set()
+        while True:
+            try:
+                with self._workspace.database.reading() as session:
+                    found = session.scalars(select(Job.id).where(Job.state.in_(states)).order_by(Job.created_at)).all()
+                for job_id in found:
+                    if job_id not in seen:
+                        self._hand_over(job_id)
+                        seen.add(job_id)
+                states = [JobState.QUEUED.value]
+            except StoreUnavailableError as error:
+                # A database server that restarts must not end the worker.
+                _log.warning("the jobs cannot be read; trying again", reason=str(error))
+            if self._leaving.wait(LOOKING_S):
+                return
+
+    def _hand_over(self, job_id: str) -> None:
+        from structloop.jobs.durable import JobKeepsKillingError
+
+        if self._runner is None:
+            return
+        try:
+            self._runner.ensure_queued(job_id)
+        except JobKeepsKillingError as error:
+            with self._workspace.database.session() as session:
+                session.execute(
+                    update(Job)
+                    .where(Job.id == job_id)
+                    .values(state=JobState.FAILED.value, message=str(error), finished_at=utc_now())
+                )
+
+
+def _sqlite_file(workspace: Workspace) -> Path | None:
+    url = make_url(workspace.settings.resolved_database_url)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def worker_lock_path(workspace: Workspace) -> Path:
+    """The file whose lock the worker holds: beside an SQLite database, else in the home folder."""
+    file = _sqlite_file(workspace)
+    return workspace.home / "worker.lock" if file is None else file.with_suffix(".worker.lock")
+
+
+def system_database_url(workspace: Workspace) -> str:
+    """Where the queue's library keeps its own tables: a file beside an SQLite database, else the same server."""
+    file = _sqlite_file(workspace)
+    return workspace.database.url if file is None else f"sqlite:///{file.with_suffix('.jobs.db')}"
+
+
+def executor_id(workspace: Workspace) -> str:
+    """What recovery goes by: the same at every start on this machine with this home."""
+    home = hashlib.sha256(str(workspace.home.resolve()).encode()).hexdigest()[:8]
+    return f"{socket.gethostname()}-{home}-worker"
+
+
+__all__ = ["Worker", "executor_id", "system_database_url", "worker_lock_path"]

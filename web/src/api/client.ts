@@ -1,0 +1,87 @@
+/** The API as a typed client, generated from its OpenAPI file, and its errors as one class. */
+import createClient from "openapi-fetch";
+import type { components, paths } from "./schema";
+
+type Schemas = components["schemas"];
+export type Annotation = Schemas["AnnotationView"];
+export type AnnotationRequest = Schemas["AnnotationRequest"];
+export type DropDetail = Schemas["DropDetail"];
+export type DropInspection = Schemas["DropInspectionView"];
+export type Hit = Schemas["HitView"];
+export type HitPage = Schemas["HitPage"];
+export type Image = Schemas["ScoredImageView"];
+export type Info = Schemas["Info"];
+export type Inspection = Schemas["InspectionView"];
+export type Job = Schemas["JobView"];
+export type JobList = Schemas["JobList"];
+export type Modality = Schemas["Modality"];
+export type ModelCard = Schemas["ModelDetail"]["card"];
+export type ModelSummary = Schemas["ModelSummary"];
+export type PlateFilter = Schemas["PlateFilter"];
+export type PlateMap = Schemas["PlateMap"];
+export type PlateMapCell = Schemas["PlateMapCell"];
+export type PlateOrder = Schemas["PlateOrder"];
+export type PlateSummary = Schemas["PlateSummary"];
+export type PlatesChanged = Schemas["PlatesChanged"];
+export type Problem = Schemas["Problem"];
+export type ScoreRequest = Schemas["ScoreRequest"];
+export type Scoring = Schemas["ScoringView"];
+
+export const client = createClient<paths>({ baseUrl: window.location.origin });
+
+/** What the server said was wrong, and what to do about it. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly remedy: string | null;
+
+  constructor(status: number, detail: string, remedy: string | null = null) {
+    super(detail);
+    this.name = "ApiError";
+    this.status = status;
+    this.remedy = remedy;
+  }
+}
+
+/** No answer at all: the server is gone or cannot be reached. */
+export class UnreachableError extends Error {
+  constructor(options?: ErrorOptions) {
+    super("The server does not answer", options);
+    this.name = "UnreachableError";
+  }
+}
+
+function isProblem(value: unknown): value is Problem {
+  return typeof value === "object" && value !== null && "detail" in value && "title" in value;
+}
+
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/**
+ * The data of an answer.
+ *
+ * @throws {ApiError} the server refused; {UnreachableError} it did not answer.
+ */
+export async function unwrap<T>(answer: Promise<Answer<T>>): Promise<T> {
+  let settled: Answer<T>;
+  try {
+    settled = await answer;
+  } catch (error) {
+    if (error instanceof TypeError) throw new UnreachableError({ cause: error });
+    throw error;
+  }
+  const { data, error, response } = settled;
+  if (response.ok && data !== undefined) return data;
+  if (isProblem(error)) throw new ApiError(response.status, error.detail, error.remedy);
+  throw new ApiError(response.status, `The server answered ${response.status} ${response.statusText}`.trim());
+}
+
+export const thumbnailUrl = (imageId: number, size: number): string =>
+  `/api/v1/images/${imageId}/thumbnail?size=${size}`;
+export const deepZoomUrl = (imageId: number): string => `/api/v1/images/${imageId}/deepzoom.dzi`;
+export const originalUrl = (imageId: number): string => `/api/v1/images/${imageId}/original`;
+export const scoresUrl = (plateId: number, scoringId: number | undefined): string =>
+  `/api/v1/plates/${plateId}/scores.csv${scoringId === undefined ? "" : `?scoring=${scoringId}`}`;

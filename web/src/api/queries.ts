@@ -1,0 +1,155 @@
+/** Everything the pages ask the server, with the keys under which answers are kept. */
+import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from "@tanstack/react-query";
+import { ApiError, client, type PlateFilter, type PlateOrder, unwrap } from "./client";
+
+export const PLATES_PER_PAGE = 50;
+export const HITS_PER_PAGE = 60;
+
+export interface PlatesQuery {
+  readonly search: string;
+  readonly state: PlateFilter;
+  readonly sort: PlateOrder;
+}
+
+export interface HitsQuery {
+  readonly plate: number | undefined;
+  readonly belowThreshold: boolean;
+  readonly unreviewed: boolean;
+}
+
+export const plates = (query: PlatesQuery) =>
+  infiniteQueryOptions({
+    queryKey: ["plates", query],
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(
+        client.GET("/api/v1/plates", {
+          params: { query: { ...query, offset: pageParam, limit: PLATES_PER_PAGE } },
+          signal,
+        }),
+      ),
+    initialPageParam: 0,
+    getNextPageParam: (last, pages) => {
+      const seen = pages.reduce((sum, page) => sum + page.items.length, 0);
+      return seen < last.total && last.items.length > 0 ? seen : undefined;
+    },
+    placeholderData: keepPreviousData,
+  });
+
+export const plate = (plateId: number) =>
+  queryOptions({
+    queryKey: ["plate", plateId],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/plates/{plate_id}", { params: { path: { plate_id: plateId } }, signal })),
+  });
+
+/** The map at an inspection (its number, or `best`), under one scoring (undefined: the newest). */
+export const plateMap = (plateId: number, inspection = "best", scoring?: number) =>
+  queryOptions({
+    queryKey: ["map", plateId, inspection, scoring ?? "current"],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/plates/{plate_id}/map", {
+          params: {
+            path: { plate_id: plateId },
+            query: scoring === undefined ? { inspection } : { inspection, scoring },
+          },
+          signal,
+        }),
+      ),
+  });
+
+export const plateProblems = (plateId: number) =>
+  queryOptions({
+    queryKey: ["problems", plateId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/plates/{plate_id}/problems", {
+          params: { path: { plate_id: plateId }, query: { limit: 200 } },
+          signal,
+        }),
+      ),
+  });
+
+export const allProblems = () =>
+  queryOptions({
+    queryKey: ["problems", "all"],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/problems", { params: { query: { limit: 100 } }, signal })),
+  });
+
+export const drop = (dropId: number, scoring?: number) =>
+  queryOptions({
+    queryKey: ["drop", dropId, scoring ?? "current"],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/drops/{drop_id}", {
+          params: { path: { drop_id: dropId }, query: scoring === undefined ? {} : { scoring } },
+          signal,
+        }),
+      ),
+  });
+
+export const hits = (query: HitsQuery) =>
+  infiniteQueryOptions({
+    queryKey: ["hits", query],
+    queryFn: ({ pageParam, signal }) =>
+      unwrap(
+        client.GET("/api/v1/hits", {
+          params: {
+            query: {
+              below_threshold: query.belowThreshold,
+              unreviewed: query.unreviewed,
+              offset: pageParam,
+              limit: HITS_PER_PAGE,
+              ...(query.plate === undefined ? {} : { plate: query.plate }),
+            },
+          },
+          signal,
+        }),
+      ),
+    initialPageParam: 0,
+    getNextPageParam: (last, pages) =>
+      last.has_more ? pages.reduce((sum, page) => sum + page.items.length, 0) : undefined,
+    placeholderData: keepPreviousData,
+  });
+
+export const models = () =>
+  queryOptions({
+    queryKey: ["models"],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/models", { signal })),
+  });
+
+export const model = (name: string) =>
+  queryOptions({
+    queryKey: ["model", name],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/models/{name}", { params: { path: { name } }, signal })),
+  });
+
+export const jobs = () =>
+  queryOptions({
+    queryKey: ["jobs"],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/jobs", { params: { query: { limit: 100 } }, signal })),
+  });
+
+export const info = () =>
+  queryOptions({
+    queryKey: ["info"],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/info", { signal })),
+    staleTime: Infinity,
+  });
+
+export function makeQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        // The server tells what changed (live.ts), so nothing is asked again by the clock.
+        staleTime: 5 * 60_000,
+        refetchOnWindowFocus: false,
+        // The server is often on this machine: the browser's idea of being online says nothing about it.
+        networkMode: "always",
+        retry: (failures, error) => !(error instanceof ApiError) && failures < 2,
+        retryDelay: 500,
+      },
+      mutations: { networkMode: "always" },
+    },
+  });
+}

@@ -1,0 +1,96 @@
+import { useEffect, useRef } from "react";
+import { ANSWER_LABELS, GRADE_LABELS } from "../logic/labels";
+import { Icon } from "./Icon";
+
+interface Shortcut {
+  readonly keys: readonly string[];
+  readonly does: string;
+}
+
+const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
+  {
+    name: "Everywhere",
+    shortcuts: [
+      { keys: ["?"], does: "Show this help" },
+      { keys: ["/"], does: "Search" },
+      { keys: ["t"], does: "Theme: system, light, dark" },
+      { keys: ["Esc"], does: "Close; go up one page" },
+    ],
+  },
+  {
+    name: "Plate map and lists",
+    shortcuts: [
+      { keys: ["←", "→", "↑", "↓"], does: "Move over drops" },
+      { keys: ["Home", "End"], does: "Start and end of the row" },
+      { keys: ["Enter"], does: "Open the drop" },
+      { keys: ["[", "]"], does: "Earlier and later inspection" },
+      { keys: ["m"], does: "Map or images" },
+    ],
+  },
+  {
+    name: "Drop viewer: moving",
+    shortcuts: [
+      { keys: ["j", "→"], does: "Next drop" },
+      { keys: ["k", "←"], does: "Previous drop" },
+      { keys: ["↓"], does: "Next well" },
+      { keys: ["↑"], does: "Previous well" },
+      { keys: ["[", "]"], does: "Earlier and later inspection" },
+      { keys: ["r"], does: "Plate order or rank" },
+    ],
+  },
+  {
+    name: "Drop viewer: looking",
+    shortcuts: [
+      { keys: ["+", "-"], does: "Zoom" },
+      { keys: ["f"], does: "Fit into view" },
+      { keys: ["p"], does: "One image pixel per screen pixel" },
+      { keys: ["l"], does: "Link zoom of visible and UV" },
+      { keys: ["h"], does: "Hide the model's scores (blind)" },
+    ],
+  },
+  {
+    name: "Scoring: then the next drop follows",
+    shortcuts: [
+      ...ANSWER_LABELS.map((label) => ({ keys: [label.key], does: label.name })),
+      { keys: ["z"], does: "Undo the last score" },
+    ],
+  },
+  { name: "Grades (ISPyB)", shortcuts: GRADE_LABELS.map((label) => ({ keys: [label.key], does: label.name })) },
+];
+
+export function KeyboardHelp({ open, onClose }: { open: boolean; onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (open) dialog.current?.showModal();
+    else dialog.current?.close();
+  }, [open]);
+  return (
+    <dialog ref={dialog} className="sheet" aria-labelledby="help-title" onClose={onClose}>
+      <header>
+        <h2 id="help-title">Keyboard</h2>
+        <button type="button" className="button quiet icon" aria-label="Close" onClick={onClose}>
+          <Icon name="close" />
+        </button>
+      </header>
+      <div className="shortcuts">
+        {GROUPS.map((group) => (
+          <section key={group.name}>
+            <h3>{group.name}</h3>
+            <dl>
+              {group.shortcuts.map((shortcut) => (
+                <div key={shortcut.does}>
+                  <dt>
+                    {shortcut.keys.map((key) => (
+                      <kbd key={key}>{key}</kbd>
+                    ))}
+                  </dt>
+                  <dd>{shortcut.does}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+    </dialog>
+  );
+}

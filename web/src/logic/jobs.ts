@@ -1,0 +1,9 @@
+/** Jobs in words. */
+import type { Job } from "../api/client";
+
+const TITLES: Readonly<Record<string, string>> = { "crystals.import": "Importing", "crystals.score": "Scoring" };
+
+export const jobTitle = (job: Pick<Job, "kind">): string => TITLES[job.kind] ?? job.kind;
+
+export const isFinal = (state: Job["state"]): boolean =>
+  state === "succeeded" || state === "failed" || state === "canceled";
