@@ -22,6 +22,7 @@ from structloop.core.errors import (
     SettingsError,
     StoreUnavailableError,
     StructloopError,
+    TargetingError,
     UnknownPluginError,
     UnsupportedModalityError,
 )
@@ -63,6 +64,7 @@ _STATUS: tuple[tuple[type[StructloopError], HTTPStatus, str], ...] = (
     (ModelError, HTTPStatus.CONFLICT, "model"),
     (LayoutError, HTTPStatus.UNPROCESSABLE_ENTITY, "layout"),
     (ImageError, HTTPStatus.UNPROCESSABLE_ENTITY, "image"),
+    (TargetingError, HTTPStatus.UNPROCESSABLE_ENTITY, "targeting"),
     (SettingsError, HTTPStatus.UNPROCESSABLE_ENTITY, "settings"),
     (StoreUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable"),
     (JobError, HTTPStatus.CONFLICT, "job"),

@@ -29,6 +29,8 @@ field, and what to do.
     │   ├── JobCanceledError (RuntimeError)   the job was cancelled
     │   └── WorkerBusyError (BlockingIOError) another process runs the jobs of this home
     ├── LabelsError (ValueError)              a file of labels has a bad row
+    ├── TargetingError (ValueError)           a session was asked for something impossible
+    │   └── HolesError                        a table of holes is faulty
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
 
@@ -133,6 +135,14 @@ class LabelsError(StructloopError, ValueError):
     """A file of labels has a bad row."""
 
 
+class TargetingError(StructloopError, ValueError):
+    """Targeting was asked for something impossible: an unknown hole, a bad budget, a state of another policy."""
+
+
+class HolesError(TargetingError):
+    """A table of holes has a missing column, a bad value or the same hole twice."""
+
+
 class AddressRefusedError(StructloopError, PermissionError):
     """The server would listen beyond this machine although no users exist."""
 
@@ -140,6 +150,7 @@ class AddressRefusedError(StructloopError, PermissionError):
 __all__ = [
     "AddressRefusedError",
     "DownloadRefusedError",
+    "HolesError",
     "ImageChangedError",
     "ImageError",
     "ImageFormatError",
@@ -161,6 +172,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailableError",
     "StructloopError",
+    "TargetingError",
     "UnknownPluginError",
     "UnsupportedModalityError",
     "WorkerBusyError",

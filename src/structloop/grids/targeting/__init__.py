@@ -7,11 +7,12 @@ while (hole := policy.next_hole()) is not None:
     policy.observe(hole, expose(hole))
 """
 
+from structloop.core.errors import HolesError, TargetingError
 from structloop.grids.targeting.adaptive import Adaptive
 from structloop.grids.targeting.factory import POLICIES, make_policy, restore_policy
-from structloop.grids.targeting.holes import HolesError, HoleTable, read_holes
+from structloop.grids.targeting.holes import HoleTable, read_holes
 from structloop.grids.targeting.model import Prior
-from structloop.grids.targeting.policy import Choice, Explanation, Policy, TargetingError
+from structloop.grids.targeting.policy import Choice, Explanation, Policy
 from structloop.grids.targeting.replay import Replay, ReplayError, Share, Step, replay_of
 from structloop.grids.targeting.reward import Reward, RewardError, Term
 from structloop.grids.targeting.screening import Ranked, Screening

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from structloop.core.errors import TargetingError
 from structloop.grids.targeting.adaptive import Adaptive, Learning
 from structloop.grids.targeting.holes import HoleTable
 from structloop.grids.targeting.model import Prior
-from structloop.grids.targeting.policy import Policy, TargetingError
+from structloop.grids.targeting.policy import Policy
 from structloop.grids.targeting.reward import Reward
 from structloop.grids.targeting.screening import Screening
 from structloop.grids.targeting.simple import Greedy, Random, Sweep, WinStay

@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from structloop.core.errors import TargetingError
 from structloop.grids.targeting.adaptive import Learning
 from structloop.grids.targeting.factory import make_policy
-from structloop.grids.targeting.policy import Explanation, Policy, TargetingError
+from structloop.grids.targeting.policy import Explanation, Policy
 from structloop.grids.targeting.replay import Replay, Step
 
 

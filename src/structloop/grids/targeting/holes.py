@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from structloop.core.errors import StructloopError
+from structloop.core.errors import HolesError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -24,10 +24,6 @@ REQUIRED_COLUMNS = ("hole_id", "atlas_tile", "square", "patch", "x_px", "y_px")
 STAGE_COLUMNS = ("stage_x_um", "stage_y_um")
 GRID_COLUMN = "grid"
 KNOWN_FEATURE = "predicted_ctf_resolution_A"
-
-
-class HolesError(StructloopError, ValueError):
-    """A table of holes has a missing column, a bad value or the same hole twice."""
 
 
 @dataclass(frozen=True)
@@ -334,24 +330,37 @@ def standardise(values: FloatArray) -> FloatArray:
     return out
 
 
+def parse_holes(file: Iterable[str], name: str) -> HoleTable:
+    """Reads the lines of a CSV of holes; every column beyond the known ones is a feature. `name` is for messages.
+
+    Raises:
+        HolesError: the file is empty, is no CSV, misses a column, or has a bad value; the message names the place.
+    """
+    try:
+        rows = list(csv.DictReader(file))
+    except csv.Error as error:
+        raise HolesError(f"{name} is not a CSV file: {error}") from error
+    if not rows:
+        raise HolesError(f"{name} holds no holes; it needs the columns {', '.join(REQUIRED_COLUMNS)}")
+    if any(None in row for row in rows):
+        raise HolesError(f"{name} has rows with more values than its first line has names")
+    try:
+        return HoleTable.from_rows(rows)
+    except HolesError as error:
+        raise HolesError(f"{name}: {error}") from error
+
+
 def read_holes(path: Path) -> tuple[HoleTable, dict[str, FloatArray]]:
-    """Reads a CSV of holes; every numeric column beyond the known ones is returned as a feature.
+    """Reads a CSV file of holes; see `parse_holes`.
 
     Returns:
         The table with all features, and the same features by name (so that a replay can take its outcome from one).
-
-    Raises:
-        HolesError: the file is empty, misses a column, or has a bad value; the message names file and column.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    if not rows:
-        raise HolesError(f"{path} holds no holes; it needs the columns {', '.join(REQUIRED_COLUMNS)}")
     try:
-        table = HoleTable.from_rows(rows)
-    except HolesError as error:
-        raise HolesError(f"{path}: {error}") from error
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = parse_holes(file, str(path))
+    except UnicodeDecodeError as error:
+        raise HolesError(f"{path} is not a text file in UTF-8; export the holes as CSV") from error
     return table, dict(table.features)
 
 
@@ -360,8 +369,8 @@ __all__ = [
     "FloatArray",
     "Groups",
     "HoleTable",
-    "HolesError",
     "IntArray",
+    "parse_holes",
     "read_holes",
     "standardise",
 ]

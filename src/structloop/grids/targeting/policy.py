@@ -7,15 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from structloop.core.errors import StructloopError
+from structloop.core.errors import TargetingError
 from structloop.grids.targeting.holes import FloatArray, Groups, HoleTable, IntArray
 from structloop.grids.targeting.reward import CTF_TERM, Reward
 from structloop.grids.targeting.shift_groups import shift_groups
 from structloop.grids.targeting.travel import Move, MoveTimes
-
-
-class TargetingError(StructloopError, ValueError):
-    """A policy was asked for something impossible: an unknown hole, a bad budget, a state of another policy."""
 
 
 @dataclass(frozen=True)
@@ -342,4 +338,4 @@ class Policy(ABC):
         return Move(int(self._moves_to(np.array([row], dtype=np.intp))[0]))
 
 
-__all__ = ["Choice", "Explanation", "Policy", "TargetingError"]
+__all__ = ["Choice", "Explanation", "Policy"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from structloop.core.errors import StructloopError
+from structloop.core.errors import TargetingError
 from structloop.grids.targeting.factory import make_policy
 from structloop.grids.targeting.holes import FloatArray, Groups, HoleTable, IntArray
 from structloop.grids.targeting.oracle import best_possible
@@ -17,7 +17,7 @@ OUTCOME_COLUMN = "ctf_max_resolution_A"
 COMPARED = ("adaptive", "winstay", "sweep", "greedy", "random")
 
 
-class ReplayError(StructloopError, ValueError):
+class ReplayError(TargetingError):
     """A recorded session cannot be replayed: no outcomes, too few holes, bad budgets."""
 
 

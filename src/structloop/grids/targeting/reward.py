@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from structloop.core.errors import StructloopError
+from structloop.core.errors import TargetingError
 
 
-class RewardError(StructloopError, ValueError):
+class RewardError(TargetingError):
     """A reward cannot be computed: a term is unknown, missing or badly set."""
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from structloop.core.errors import StructloopError
+from structloop.core.errors import TargetingError
 from structloop.grids.targeting.holes import FloatArray, Groups, HoleTable, IntArray
 
 
-class ShiftGroupsError(StructloopError, ValueError):
+class ShiftGroupsError(TargetingError):
     """The radius of beam-image-shift groups is not a positive number."""
 
 

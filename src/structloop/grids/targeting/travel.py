@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
-from structloop.core.errors import StructloopError
+from structloop.core.errors import TargetingError
 
 
-class MoveTimesError(StructloopError, ValueError):
+class MoveTimesError(TargetingError):
     """Move times are not four positive numbers."""
 
 
