@@ -1,6 +1,7 @@
 """The adaptive policy: the most expected good exposures per minute, learned within the session."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,11 @@ KNOWN_LEVEL = 0.5
 KNOWN_LEVEL_SD = 0.6
 KNOWN_CLIP = (-0.3, 0.9)
 UNKNOWN_SLOPE_SD = 1.0
-# Prior weight of the model that ignores the features.
+# Prior weight of the model that ignores the features, and of the one in which they mean something else in each square.
 DISTRUST_KNOWN = 0.05
-DISTRUST_UNKNOWN = 0.5
+DISTRUST_UNKNOWN = 0.3
+# How much the slope of a feature that means something else in every square may differ, relative to its scale.
+LOCAL_SLOPE_SD = 1.0
 
 
 class Learning(Policy):
@@ -69,7 +72,9 @@ class Learning(Policy):
     def _designs(self) -> list[FloatArray]:
         columns = [self._standardised(name) for name in self._feature_names]
         full = np.column_stack(columns) if columns else np.zeros((len(self._holes), 0))
-        return [full, np.zeros((len(self._holes), 0))][: len(self._priors)]
+        # A model uses the features if its prior has slopes for them.
+        none = np.zeros((len(self._holes), 0))
+        return [full if prior.slopes else none for prior in self._priors]
 
     def _standardised(self, name: str) -> FloatArray:
         values = self._holes.features.get(name, np.full(len(self._holes), np.nan))
@@ -94,9 +99,10 @@ class Learning(Policy):
             level_sd=KNOWN_LEVEL_SD if known else Prior.level_sd,
             slopes=tuple(slopes),
             slope_sds=tuple(sds),
-            weight=1 - distrust,
+            weight=1 - 2 * distrust,
         )
-        return using, Prior(weight=distrust)
+        local = replace(using, square_slope_sd=LOCAL_SLOPE_SD * (KNOWN_SLOPE if known else 1.0), weight=distrust)
+        return using, local, Prior(weight=distrust)
 
 
 class Adaptive(Learning):

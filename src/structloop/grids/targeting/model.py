@@ -31,6 +31,8 @@ class Prior:
         level, level_sd: Mean and standard deviation of the common level (logit).
         slopes, slope_sds: The same for each feature.
         tile_sd, square_sd, patch_sd: Standard deviations of the groups' effects (logit).
+        square_slope_sd: By how much a feature's slope differs from square to square (standard deviation); 0: it is the
+            same everywhere.
         weight: Prior weight of this model among those that are averaged.
     """
 
@@ -41,6 +43,7 @@ class Prior:
     tile_sd: float = float(np.sqrt(0.15 / 0.57 * HOLE_VARIANCE))
     square_sd: float = float(np.sqrt(0.12 / 0.57 * HOLE_VARIANCE))
     patch_sd: float = float(np.sqrt(0.15 / 0.57 * HOLE_VARIANCE))
+    square_slope_sd: float = 0.0
     weight: float = 1.0
 
     def state(self) -> dict[str, Any]:
@@ -103,10 +106,9 @@ class HierarchicalLogistic:
         """By how much exposing each hole is expected to lower the variance of its square's level, shape (n,)."""
         x, patch = self._design[holes], self._groups.patch[holes]
         square = self._groups.square_of_patch[patch]
-        # Covariance of the square's level with (level of the patch, slopes), then with the hole's logit.
-        covariance = self._square_covariance[square][:, 0, :].copy()
-        covariance[:, 0] -= np.einsum("ni,ni->n", self._steps[2].gain[patch], self._square_covariance[square][:, 0, :])
-        shared = np.einsum("ni,ni->n", x, covariance)
+        # Covariance of the square's level with the patch's coefficients, then with the hole's logit.
+        transform = np.eye(self._design.shape[1]) - self._steps[2].gain[patch]
+        shared = np.einsum("ni,nij,nj->n", x, transform, self._square_covariance[square][:, 0, :])
         mean, variance = self.predict(holes)
         chance = expit(mean)
         information: FloatArray = shared**2 / (variance + 1 / np.maximum(chance * (1 - chance), 1e-4))
@@ -116,13 +118,16 @@ class HierarchicalLogistic:
         """Draws of every hole's chance from the posterior, shape (draws, n_holes)."""
         groups = self._groups
         common = rng.multivariate_normal(self._common_mean, self._common_covariance, size=draws, method="cholesky")
-        level, slopes = np.repeat(common[:, :1], len(groups.tile_names), axis=1), common[:, 1:]
-        parents = (np.arange(len(groups.tile_names)), groups.tile_of_square, groups.square_of_patch)
+        drawn = common[:, None, :]
+        parents = (np.zeros(len(groups.tile_names), dtype=np.intp), groups.tile_of_square, groups.square_of_patch)
         for step, parent in zip(self._steps, parents, strict=True):
-            above = level[:, parent]
-            noise = rng.standard_normal((draws, len(step.offset))) * np.sqrt(step.variance)
-            level = above * (1 - step.gain[:, 0]) + step.offset - slopes @ step.gain[:, 1:].T + noise
-        chances: FloatArray = expit(level[:, groups.patch] + slopes @ self._design[:, 1:].T)
+            above = drawn[:, parent, :]
+            # The covariances are singular where a coefficient is tied to the parent's: a symmetric root always exists.
+            values, vectors = np.linalg.eigh(step.covariance)
+            root = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
+            noise = np.einsum("nij,dnj->dni", root, rng.standard_normal(above.shape))
+            drawn = above - np.einsum("nij,dnj->dni", step.gain, above) + step.offset + noise
+        chances: FloatArray = expit(np.einsum("dni,ni->dn", drawn[:, groups.patch, :], self._design))
         return chances
 
     @property
@@ -143,6 +148,7 @@ class HierarchicalLogistic:
             tile_sd=self.prior.tile_sd,
             square_sd=self.prior.square_sd,
             patch_sd=self.prior.patch_sd,
+            square_slope_sd=self.prior.square_slope_sd,
             weight=self.prior.weight,
         )
 
@@ -161,9 +167,13 @@ class HierarchicalLogistic:
             pseudo = weight * self._logits + np.array(self._rewards) - chance
             np.add.at(precision, groups.patch[exposed], weight[:, None, None] * x[:, :, None] * x[:, None, :])
             np.add.at(linear, groups.patch[exposed], pseudo[:, None] * x)
-        to_square = _eliminate(precision, linear, prior.patch_sd, groups.square_of_patch, len(groups.square_names))
-        to_tile = _eliminate(*to_square.parents, prior.square_sd, groups.tile_of_square, len(groups.tile_names))
-        to_root = _eliminate(*to_tile.parents, prior.tile_sd, np.zeros(len(groups.tile_names), dtype=np.intp), 1)
+        patch_variance, square_variance, tile_variance = np.zeros((3, size))
+        patch_variance[0], tile_variance[0] = prior.patch_sd**2, prior.tile_sd**2
+        square_variance[0], square_variance[1:] = prior.square_sd**2, prior.square_slope_sd**2
+        root = np.zeros(len(groups.tile_names), dtype=np.intp)
+        to_square = _eliminate(precision, linear, patch_variance, groups.square_of_patch, len(groups.square_names))
+        to_tile = _eliminate(*to_square.parents, square_variance, groups.tile_of_square, len(groups.tile_names))
+        to_root = _eliminate(*to_tile.parents, tile_variance, root, 1)
 
         prior_mean = np.array([prior.level, *prior.slopes])
         prior_precision = np.diag(1 / np.array([prior.level_sd, *prior.slope_sds]) ** 2)
@@ -201,38 +211,45 @@ class HierarchicalLogistic:
 
 @dataclass(frozen=True)
 class _Elimination:
+    """What is left after integrating out the effects of one level of groups.
+
+    Attributes:
+        parents: Precision (n_parents, d, d) and linear term (n_parents, d) that the data give the parents'
+        coefficients.
+        offset, gain, covariance: A group's effect given its parent's coefficients b is normal, with mean
+            `offset - gain @ b` and this covariance; shapes (n, d), (n, d, d), (n, d, d).
+    """
+
     parents: tuple[FloatArray, FloatArray]
     offset: FloatArray
     gain: FloatArray
-    variance: FloatArray
+    covariance: FloatArray
 
 
-def _eliminate(precision: FloatArray, linear: FloatArray, sd: float, parent: IntArray, n_parents: int) -> _Elimination:
-    """Integrates out each group's own effect ~ N(0, sd^2), passing what is left on to its parent.
+def _eliminate(
+    precision: FloatArray, linear: FloatArray, variance: FloatArray, parent: IntArray, n_parents: int
+) -> _Elimination:
+    """Integrates out each group's own effect ~ N(0, diag(variance)), passing what is left on to its parent.
 
-    `precision` (n, d, d) and `linear` (n, d) are the quadratic form of the data in (level of the group, slopes).
+    `precision` (n, d, d) and `linear` (n, d) are the quadratic form of the data in the group's coefficients (level,
+    slopes); a variance of 0 ties that coefficient to the parent's.
     """
-    first = precision[:, :, 0]
-    total = precision[:, 0, 0] + 1 / sd**2
-    left = precision - first[:, :, None] * first[:, None, :] / total[:, None, None]
-    left_linear = linear - first * (linear[:, 0] / total)[:, None]
-    size = precision.shape[1]
-    parents = (np.zeros((n_parents, size, size)), np.zeros((n_parents, size)))
+    spread = np.diag(variance)
+    # (1 + precision spread)^-1, which exists although neither factor need have an inverse.
+    shrink = np.linalg.inv(np.eye(len(variance)) + precision @ spread)
+    left = shrink @ precision
+    left_linear = np.einsum("nij,nj->ni", shrink, linear)
+    parents = (np.zeros((n_parents, *precision.shape[1:])), np.zeros((n_parents, len(variance))))
     np.add.at(parents[0], parent, left)
     np.add.at(parents[1], parent, left_linear)
-    return _Elimination(parents, linear[:, 0] / total, first / total[:, None], 1 / total)
+    return _Elimination(parents, left_linear * variance, variance[:, None] * left, variance[:, None] * shrink)
 
 
 def _substitute(mean: FloatArray, covariance: FloatArray, step: _Elimination) -> tuple[FloatArray, FloatArray]:
-    """Posterior of (level of the group, slopes) from that of the parent's; the reverse of `_eliminate`."""
-    size = mean.shape[1]
-    transform = np.tile(np.eye(size), (len(mean), 1, 1))
-    transform[:, 0, :] -= step.gain
-    own = np.einsum("nij,nj->ni", transform, mean)
-    own[:, 0] += step.offset
-    spread = transform @ covariance @ transform.transpose(0, 2, 1)
-    spread[:, 0, 0] += step.variance
-    return own, spread
+    """Posterior of a group's coefficients from that of its parent's; the reverse of `_eliminate`."""
+    transform = np.eye(mean.shape[1]) - step.gain
+    own = np.einsum("nij,nj->ni", transform, mean) + step.offset
+    return own, transform @ covariance @ transform.transpose(0, 2, 1) + step.covariance
 
 
 class ModelAverage:
