@@ -151,17 +151,23 @@ class _BatchWriter:
             if outcome.added > before:
                 plate.imported_at = utc_now()
             self._session.flush()
-            plate.image_count = (
-                self._session.scalar(
-                    select(func.count())
-                    .select_from(DropImageFile)
-                    .join(Drop, Drop.id == DropImageFile.drop_id)
-                    .where(Drop.plate_id == plate.id, DropImageFile.superseded_by_id.is_(None))
-                )
-                or 0
-            )
+            plate.image_count, plate.experiment_count = self._counts(plate.id)
             outcome.plates[barcode] = (plate.id, outcome.added - before)
         return outcome
+
+    def _counts(self, plate_id: int) -> tuple[int, int]:
+        """How many images a plate has, and how many pairs of drop and inspection have one; replaced ones left out."""
+        live = (
+            select(DropImageFile.drop_id, DropImageFile.inspection_id, func.count().label("images"))
+            .join(Drop, Drop.id == DropImageFile.drop_id)
+            .where(Drop.plate_id == plate_id, DropImageFile.superseded_by_id.is_(None))
+            .group_by(DropImageFile.drop_id, DropImageFile.inspection_id)
+            .subquery()
+        )
+        images, experiments = (
+            self._session.execute(select(func.sum(live.c.images), func.count()).select_from(live)).tuples().one()
+        )
+        return images or 0, experiments
 
     def _plates(self, images: Mapping[str, Sequence[DropImage]]) -> dict[str, Plate]:
         if not images:
@@ -178,6 +184,7 @@ class _BatchWriter:
                 "created_at": utc_now(),
                 "imported_at": utc_now(),
                 "image_count": 0,
+                "experiment_count": 0,
                 "scored_count": 0,
                 "hit_count": 0,
             }
