@@ -29,6 +29,7 @@ field, and what to do.
     │   ├── JobCanceledError (RuntimeError)   the job was cancelled
     │   └── WorkerBusyError (BlockingIOError) another process runs the jobs of this home
     ├── LabelsError (ValueError)              a file of labels has a bad row
+    ├── ScoreFileError (ValueError)           scores cannot be written to that file
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
 
@@ -133,6 +134,10 @@ class LabelsError(StructloopError, ValueError):
     """A file of labels has a bad row."""
 
 
+class ScoreFileError(StructloopError, ValueError):
+    """Scores cannot be written to that file: its ending, or its folder."""
+
+
 class AddressRefusedError(StructloopError, PermissionError):
     """The server would listen beyond this machine although no users exist."""
 
@@ -157,6 +162,7 @@ __all__ = [
     "NotFoundError",
     "PluginError",
     "SchemaVersionError",
+    "ScoreFileError",
     "SettingsError",
     "StoreError",
     "StoreUnavailableError",
