@@ -30,6 +30,7 @@ field, and what to do.
     │   └── WorkerBusyError (BlockingIOError) another process runs the jobs of this home
     ├── LabelsError (ValueError)              a file of labels has a bad row
     ├── ScoreFileError (ValueError)           scores cannot be written to that file
+    ├── AddressInUseError (OSError)           another program listens on the port already
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
 
@@ -138,11 +139,16 @@ class ScoreFileError(StructloopError, ValueError):
     """Scores cannot be written to that file: its ending, or its folder."""
 
 
+class AddressInUseError(StructloopError, OSError):
+    """Another program listens on the server's port already."""
+
+
 class AddressRefusedError(StructloopError, PermissionError):
     """The server would listen beyond this machine although no users exist."""
 
 
 __all__ = [
+    "AddressInUseError",
     "AddressRefusedError",
     "DownloadRefusedError",
     "ImageChangedError",
