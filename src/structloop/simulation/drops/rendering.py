@@ -12,7 +12,7 @@ from structloop.simulation.drops.optics import illumination, interference_colour
 from structloop.simulation.drops.painting import paint_crystals, paint_surroundings
 from structloop.simulation.drops.scene import DropScene
 from structloop.simulation.drops.truth import DropTruth, measure
-from structloop.simulation.drops.view import FloatImage, View, blur, smoothstep
+from structloop.simulation.drops.view import FloatImage, View, blur, grain, smoothstep
 from structloop.simulation.drops.wells import inner_radius, well_light
 
 MAX_SIDE = 4096
@@ -204,7 +204,7 @@ def _record_uv(scene: DropScene, seen: FloatImage, reduced: float) -> NDArray[np
     strength = (np.float32(style.noise) + np.float32(style.shot_noise) * np.sqrt(np.clip(seen, 0, 1))) * np.float32(
         reduced**0.7
     )
-    image = seen + strength * rng.standard_normal(seen.shape, dtype=np.float32)
+    image = seen + strength * grain(rng, seen.shape)
     h, w = image.shape
     if style.stripes > 0:
         image += np.float32(style.stripes) * blur(rng.standard_normal((1, w), dtype=np.float32), 1.0)
