@@ -37,7 +37,7 @@ def unchanged_paths(database: Database, files: Mapping[str, tuple[FoundFile, Dro
     with database.reading() as session:
         return {
             row.path
-            for row, drop, inspection, barcode in session.execute(statement).tuples()
+            for row, drop, inspection, barcode in session.execute(statement)
             if (row.size_bytes, row.modified_at) == (files[row.path][0].size_bytes, modified_at(files[row.path][0]))
             and _same_meaning(files[row.path][1], row, drop, inspection, barcode)
         }
@@ -164,9 +164,9 @@ class _BatchWriter:
             .group_by(DropImageFile.drop_id, DropImageFile.inspection_id)
             .subquery()
         )
-        images, experiments = (
-            self._session.execute(select(func.sum(live.c.images), func.count()).select_from(live)).tuples().one()
-        )
+        images, experiments = self._session.execute(
+            select(func.sum(live.c.images), func.count()).select_from(live)
+        ).one()
         return images or 0, experiments
 
     def _plates(self, images: Mapping[str, Sequence[DropImage]]) -> dict[str, Plate]:
@@ -235,7 +235,7 @@ class _BatchWriter:
 
     def _drops(self, plate: Plate, images: Sequence[DropImage]) -> dict[tuple[int, int, int], int]:
         statement = select(Drop.row, Drop.column, Drop.number, Drop.id).where(Drop.plate_id == plate.id)
-        known = {(row, column, number): key for row, column, number, key in self._session.execute(statement).tuples()}
+        known = {(row, column, number): key for row, column, number, key in self._session.execute(statement)}
         missing = {(image.well.row, image.well.column, image.drop) for image in images} - known.keys()
         new = [
             Drop(plate_id=plate.id, row=row, column=column, number=number) for row, column, number in sorted(missing)
@@ -320,7 +320,7 @@ class _BatchWriter:
             return
         barcodes = {barcode for _, barcode in problems if barcode is not None}
         statement = select(Plate.barcode, Plate.id).where(Plate.barcode.in_(barcodes))
-        plates = dict(self._session.execute(statement).tuples().all())
+        plates = dict(self._session.execute(statement).all())
         rows = {
             str(problem.path): {
                 "run_id": self._report.run_id,
