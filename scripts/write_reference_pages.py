@@ -170,7 +170,7 @@ def _command(command: Any, context: Any) -> str:
 
 def _parameter(item: Any) -> str:
     is_argument = item.param_type_name == "argument"
-    names = [item.name.upper()] if is_argument else [*item.opts, *item.secondary_opts]
+    names = [item.metavar or item.name.upper()] if is_argument else [*item.opts, *item.secondary_opts]
     text = " ".join((getattr(item, "help", None) or "").split()).replace("|", "\\|")
     choices = list(_choices(item.type_descriptor.annotation))
     if choices:

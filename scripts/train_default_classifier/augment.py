@@ -1,7 +1,7 @@
 """Turns rendered pairs into training examples: other framing, other optics, other cameras.
 
-A picture and its twin without crystals are framed alike and, half the time, photographed alike, so that the crystals are
-the only difference between them.
+A picture and its twin without crystals are framed alike and, half the time, photographed alike, so that the crystals
+are the only difference between them.
 """
 
 import io
@@ -21,6 +21,9 @@ FloatImage = NDArray[np.float32]
 Rng = np.random.Generator
 
 EVIDENCE_SHAPE = (HEIGHT_PX // EVIDENCE_STRIDE, WIDTH_PX // EVIDENCE_STRIDE)
+
+DETAIL_SHAPE = (32, 40)
+"""Evidence cells of a detail, in y and x."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,14 @@ class Framing:
     def draw(cls, rng: Rng) -> "Framing":
         """Mostly the whole image or a little less; sometimes a detail, sometimes a wider field with a border."""
         kind = rng.random()
-        zoom = rng.uniform(0.92, 1.02) if kind < 0.4 else rng.uniform(0.55, 1.0) if kind < 0.85 else rng.uniform(1.0, 1.35)
+        low, high = (0.92, 1.02) if kind < 0.4 else (0.55, 1.0) if kind < 0.85 else (1.0, 1.35)
+        zoom = rng.uniform(low, high)
         stretch = float(np.exp(rng.normal(0, 0.06)))
         width, height = zoom * stretch, zoom / stretch
         left = rng.uniform(0, 1 - width) if width < 1 else 0.5 - 0.5 * width
         top = rng.uniform(0, 1 - height) if height < 1 else 0.5 - 0.5 * height
-        return cls((left, top, left + width, top + height), int(rng.choice(4, p=[0.4, 0.1, 0.4, 0.1])), bool(rng.random() < 0.5))
+        turns = int(rng.choice(4, p=[0.4, 0.1, 0.4, 0.1]))
+        return cls((left, top, left + width, top + height), turns, bool(rng.random() < 0.5))
 
     def apply(self, image: Image.Image, fill: int) -> Image.Image:
         """The framed image; what lies outside the picture is `fill`."""
@@ -97,6 +102,28 @@ def load_pair(folder: Path, picture: Picture, rng: Rng) -> list[Example]:
             cells, label = _framed_cells(folder / picture.cells, image.size, framing)
         examples.append(Example(pixels, cells, label, head))
     return examples
+
+
+def detail(examples: list[Example], rng: Rng) -> list[Example]:
+    """The same window of an example and its twin, mostly one that shows some of the crystals."""
+    rows, columns = DETAIL_SHAPE
+    spare = (EVIDENCE_SHAPE[0] - rows, EVIDENCE_SHAPE[1] - columns)
+    top, left = int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1))
+    found = np.argwhere(examples[0].cells > 0.45)
+    if len(found) and rng.random() < 0.85:
+        row, column = found[int(rng.integers(len(found)))]
+        top = int(np.clip(row - rng.integers(1, rows - 1), 0, spare[0]))
+        left = int(np.clip(column - rng.integers(1, columns - 1), 0, spare[1]))
+    step = EVIDENCE_STRIDE
+    cut = []
+    for example in examples:
+        cells = example.cells[top : top + rows, left : left + columns]
+        pixels = example.pixels[top * step : (top + rows) * step, left * step : (left + columns) * step]
+        seen = int((cells > 0.45).sum())
+        whole = int((example.cells > 0.45).sum())
+        label = 1 if seen >= max(1, min(0.3 * whole, 6)) else -1 if cells.max() > 0.02 else 0
+        cut.append(Example(pixels, cells, label if example.label != 0 else 0, example.head))
+    return cut
 
 
 def _framed_cells(path: Path, size: tuple[int, int], framing: Framing) -> tuple[FloatImage, int]:

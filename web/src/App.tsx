@@ -14,8 +14,10 @@ import { JobsPage } from "./pages/JobsPage";
 import { ModelPage, ModelsPage } from "./pages/ModelsPage";
 import { PlatePage } from "./pages/PlatePage";
 import { PlatesPage } from "./pages/PlatesPage";
+import { SessionsPage } from "./pages/SessionsPage";
 
 const DropPage = lazy(() => import("./pages/DropPage"));
+const SessionPage = lazy(() => import("./pages/SessionPage"));
 const queryClient = makeQueryClient();
 
 function NotFound() {
@@ -58,6 +60,8 @@ function Shell() {
             <Route path="/models" element={<ModelsPage />} />
             <Route path="/models/:name" element={<ModelPage />} />
             <Route path="/jobs" element={<JobsPage />} />
+            <Route path="/targeting" element={<SessionsPage />} />
+            <Route path="/targeting/:sessionId" element={<SessionPage />} />
             <Route path="*" element={<NotFound />} />
           </Routes>
         </Suspense>

@@ -8,6 +8,7 @@ import "./styles/shell.css";
 import "./styles/lists.css";
 import "./styles/plate.css";
 import "./styles/drop.css";
+import "./styles/targeting.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no element #root");

@@ -1,1 +1,1 @@
-"""The web API and the browser interface's server."""
+"""The web API and the server of the browser interface."""

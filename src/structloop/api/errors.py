@@ -13,8 +13,11 @@ from structloop.api.shapes import Problem
 from structloop.core.errors import (
     AddressRefusedError,
     DownloadRefusedError,
+    ImageChangedError,
     ImageError,
+    ImageMissingError,
     JobError,
+    LabelsError,
     LayoutError,
     ModelError,
     ModelNotFoundError,
@@ -33,10 +36,6 @@ PROBLEM_TYPE = "application/problem+json"
 _log = get_logger(__name__)
 
 
-class SourceImageGoneError(ImageError):
-    """A source image is no longer where it was, or no longer what it was, when it was imported."""
-
-
 class ImportRefusedError(StructloopError, PermissionError):
     """The browser asked to import a folder outside the settings' `import_roots`."""
 
@@ -45,17 +44,14 @@ class OriginRefusedError(StructloopError, PermissionError):
     """A write came from a page of another site."""
 
 
-class RequestRefusedError(StructloopError, ValueError):
-    """A request holds a value that cannot be."""
-
-
 # The first class that fits wins: leaves before their bases.
 _STATUS: tuple[tuple[type[StructloopError], HTTPStatus, str], ...] = (
-    (SourceImageGoneError, HTTPStatus.GONE, "source-image-gone"),
+    (ImageMissingError, HTTPStatus.GONE, "source-image-gone"),
+    (ImageChangedError, HTTPStatus.GONE, "source-image-changed"),
     (ImportRefusedError, HTTPStatus.FORBIDDEN, "import-refused"),
     (OriginRefusedError, HTTPStatus.FORBIDDEN, "origin-refused"),
     (AddressRefusedError, HTTPStatus.FORBIDDEN, "address-refused"),
-    (RequestRefusedError, HTTPStatus.UNPROCESSABLE_ENTITY, "bad-request"),
+    (LabelsError, HTTPStatus.UNPROCESSABLE_ENTITY, "labels"),
     (NotFoundError, HTTPStatus.NOT_FOUND, "not-found"),
     (ModelNotFoundError, HTTPStatus.NOT_FOUND, "model-not-found"),
     (UnknownPluginError, HTTPStatus.NOT_FOUND, "unknown-plugin"),
@@ -149,8 +145,6 @@ __all__ = [
     "PROBLEM_TYPE",
     "ImportRefusedError",
     "OriginRefusedError",
-    "RequestRefusedError",
-    "SourceImageGoneError",
     "install_error_handlers",
     "make_problem",
     "problem_of",

@@ -1,6 +1,7 @@
 """What happens, told live: one watcher asks the database, and every listener hears of the changes.
 
-The database is the only channel, so that jobs of other processes are told of too. Nothing is asked while nobody listens.
+The database is the only channel, so that jobs of other processes are told of too.
+Nothing is asked while nobody listens.
 """
 
 import asyncio
@@ -10,13 +11,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import TypeAdapter
 from sse_starlette import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from structloop.api.shapes import JobView, PlatesChanged, Resync
+from structloop.api.shapes import PlatesChanged, Resync
 from structloop.api.submitting import job_view
-from structloop.crystals.platemap import PlateFingerprint, changed_plates, plate_fingerprints, plates_stamp
+from structloop.crystals.changes import PlatesSeen, look_at_plates
 from structloop.jobs import JobQueue
 from structloop.store import Database
 
@@ -25,7 +25,6 @@ EVENT_SCHEMA: Final[dict[str, Any]] = {
 }
 _JOBS_WATCHED = 50
 _MOST_PLATES_TOLD = 200
-_JOB = TypeAdapter(JobView)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +56,16 @@ class EventBroadcast:
         self._news = asyncio.Condition()
         self._watcher: asyncio.Task[None] | None = None
         self._stopped = False
-        self._jobs: dict[str, str] = {}
-        self._stamp: tuple[object, ...] = ()
-        self._plates: dict[int, PlateFingerprint] = {}
+        self._jobs: dict[str, str] | None = None
+        self._plates: PlatesSeen | None = None
 
     async def listen(self, last_event_id: str | None = None) -> AsyncIterator[ServerSentEvent]:
         """Events as they happen, from the one after `last_event_id`; ends when the server stops."""
         self._listeners += 1
         try:
             if self._watcher is None or self._watcher.done():
-                # What changed while nobody listened was not seen.
-                await run_in_threadpool(self._look)
+                # What changed while nobody listened is told to those who come back.
+                await self._tell(await run_in_threadpool(self._look))
                 self._watcher = asyncio.create_task(self._watch())
             position, missed = self._resume(last_event_id)
             if missed is not None:
@@ -108,26 +106,29 @@ class EventBroadcast:
     async def _watch(self) -> None:
         while self._listeners and not self._stopped:
             await asyncio.sleep(self._every_s)
-            news = await run_in_threadpool(self._look)
-            if news:
-                async with self._news:
-                    for name, data in news:
-                        self._count += 1
-                        self._kept.append(_Event(self._count, name, data))
-                    self._news.notify_all()
+            await self._tell(await run_in_threadpool(self._look))
+
+    async def _tell(self, news: list[tuple[str, str]]) -> None:
+        if news:
+            async with self._news:
+                for name, data in news:
+                    self._count += 1
+                    self._kept.append(_Event(self._count, name, data))
+                self._news.notify_all()
 
     def _look(self) -> list[tuple[str, str]]:
+        """What has changed since the last look; nothing at the first one."""
+        jobs = {progress.id: job_view(progress).model_dump_json() for progress in self._queue.list(_JOBS_WATCHED)}
+        plates, changed = look_at_plates(self._database, self._plates)
         news: list[tuple[str, str]] = []
-        jobs = {progress.id: _JOB.dump_json(job_view(progress)).decode() for progress in self._queue.list(_JOBS_WATCHED)}
-        news.extend(("job", told) for key, told in reversed(jobs.items()) if self._jobs.get(key) != told)
-        self._jobs = jobs
-        stamp = plates_stamp(self._database)
-        if stamp != self._stamp:
-            plates = plate_fingerprints(self._database)
-            changed = changed_plates(self._plates, plates)[:_MOST_PLATES_TOLD]
-            if changed:
-                news.append(("plates", PlatesChanged(plate_ids=changed).model_dump_json()))
-            self._stamp, self._plates = stamp, plates
+        if self._jobs is not None:
+            before = self._jobs
+            news += [("job", told) for key, told in reversed(jobs.items()) if before.get(key) != told]
+        if len(changed) > _MOST_PLATES_TOLD:
+            news.append(("resync", Resync(reason=f"{len(changed)} plates have changed").model_dump_json()))
+        elif changed:
+            news.append(("plates", PlatesChanged(plate_ids=changed).model_dump_json()))
+        self._jobs, self._plates = jobs, plates
         return news
 
 

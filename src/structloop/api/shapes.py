@@ -88,6 +88,9 @@ class LayoutView(View):
     """A way of naming image files that can be imported."""
 
     name: str
+    """For `layout` of an import."""
+    title: str
+    """For people."""
     description: str
 
 

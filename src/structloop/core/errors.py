@@ -31,6 +31,8 @@ field, and what to do.
     ├── LabelsError (ValueError)              a file of labels has a bad row
     ├── TargetingError (ValueError)           a session was asked for something impossible
     │   └── HolesError                        a table of holes is faulty
+    ├── ScoreFileError (ValueError)           scores cannot be written to that file
+    ├── AddressInUseError (OSError)           another program listens on the port already
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
 
@@ -143,11 +145,20 @@ class HolesError(TargetingError):
     """A table of holes has a missing column, a bad value or the same hole twice."""
 
 
+class ScoreFileError(StructloopError, ValueError):
+    """Scores cannot be written to that file: its ending, or its folder."""
+
+
+class AddressInUseError(StructloopError, OSError):
+    """Another program listens on the server's port already."""
+
+
 class AddressRefusedError(StructloopError, PermissionError):
     """The server would listen beyond this machine although no users exist."""
 
 
 __all__ = [
+    "AddressInUseError",
     "AddressRefusedError",
     "DownloadRefusedError",
     "HolesError",
@@ -168,6 +179,7 @@ __all__ = [
     "NotFoundError",
     "PluginError",
     "SchemaVersionError",
+    "ScoreFileError",
     "SettingsError",
     "StoreError",
     "StoreUnavailableError",

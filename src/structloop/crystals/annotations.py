@@ -16,7 +16,7 @@ from structloop.store import Database
 from structloop.store.tables import Annotation, Drop, Inspection
 
 TASK = "crystals/drops"
-"""The review task that human scores given in the drop viewer belong to: a drop at an inspection, all modalities seen."""
+"""The review task of human scores given in the drop viewer: a drop at an inspection, all modalities seen."""
 
 GRADE_SCHEME = "ispyb-grade"
 AXIS_SCHEME = "axis"

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from structloop.core.errors import NotFoundError
 from structloop.crystals.annotations import drop_annotations
-from structloop.crystals.scorings import chosen_scoring, inspections_of, plate_row, scorings_of
+from structloop.crystals.scorings import DropPlace, chosen_scoring, drops_of, inspections_of, plate_row, scorings_of
 from structloop.crystals.views import (
     DropDetail,
     DropInspectionView,
@@ -45,11 +45,7 @@ def drop_detail(database: Database, drop_id: int, *, scoring_id: int | None = No
         scorings = scorings_of(session, plate_id, plate.current_scoring_id)
         scoring = chosen_scoring(scorings, scoring_id, plate.barcode)
         scores = {} if scoring is None else _scores(session, scoring.id, drop_id)
-        neighbours = session.execute(
-            select(Drop.id, Drop.row, Drop.column, Drop.number)
-            .where(Drop.plate_id == plate_id)
-            .order_by(Drop.row, Drop.column, Drop.number)
-        ).all()
+        neighbours = drops_of(session, plate_id)
         place = next(index for index, row in enumerate(neighbours) if row.id == drop_id)
         inspections = inspections_of(session, plate_id)
         images = _images(session, drop_id)
@@ -111,7 +107,7 @@ def _best_inspection(inspections: Sequence[InspectionView], scores: dict[int, Ex
     return max(scored)[2] if scored else None
 
 
-def _in_next_well(ahead: Sequence[Row[Any]]) -> int | None:
+def _in_next_well(ahead: Sequence[DropPlace]) -> int | None:
     """Of the drops from here on, in one direction: the same drop of the next well, else that well's first one met."""
     here = ahead[0]
     others = [row for row in ahead if (row.row, row.column) != (here.row, here.column)]

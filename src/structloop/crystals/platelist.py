@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from structloop.core.errors import NotFoundError
 from structloop.crystals.scorings import inspections_of, plate_row, scorings_of
 from structloop.crystals.views import (
     ImportProblemPage,
@@ -88,19 +87,6 @@ def plate_detail(database: Database, plate_id: int) -> PlateDetail:
         )
 
 
-def plate_id_of(database: Database, barcode: str) -> int:
-    """The key of the plate with a barcode.
-
-    Raises:
-        NotFoundError: there is no such plate.
-    """
-    with database.reading() as session:
-        found = session.scalar(select(Plate.id).where(Plate.barcode == barcode))
-    if found is None:
-        raise NotFoundError(f"there is no plate '{barcode}'; import its images first")
-    return found
-
-
 def import_problems(
     database: Database, *, plate_id: int | None = None, limit: int = 100, offset: int = 0
 ) -> ImportProblemPage:
@@ -129,7 +115,7 @@ def import_problems(
     return ImportProblemPage(items=items, total=total or 0)
 
 
-def _plates() -> Select[Any]:
+def _plates() -> Select[*tuple[Any, ...]]:
     return select(*_COLUMNS).outerjoin(Project, Plate.project_id == Project.id)
 
 
@@ -176,4 +162,4 @@ def _state(scored: int, experiments: int) -> PlateState:
     return PlateState.SCORED if scored >= experiments else PlateState.PARTLY_SCORED
 
 
-__all__ = ["import_problems", "list_plates", "plate_detail", "plate_id_of"]
+__all__ = ["import_problems", "list_plates", "plate_detail"]

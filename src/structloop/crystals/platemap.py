@@ -2,14 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, and_, case, select
+from sqlalchemy import and_, case, select
 from sqlalchemy.orm import Session
 
 from structloop.core.errors import NotFoundError
 from structloop.crystals.annotations import CurrentLabel, current_labels
-from structloop.crystals.scorings import best_scores, chosen_scoring, inspections_of, plate_row, scorings_of
+from structloop.crystals.scorings import (
+    DropPlace,
+    best_scores,
+    chosen_scoring,
+    drops_of,
+    inspections_of,
+    plate_row,
+    scorings_of,
+)
 from structloop.crystals.views import InspectionView, PlateMap, PlateMapCell
 from structloop.schema.crystals import Well
 from structloop.schema.images import Focus, Modality
@@ -62,11 +70,7 @@ def plate_map(
         inspections = inspections_of(session, plate_id)
         scorings = scorings_of(session, plate_id, plate.current_scoring_id)
         scoring = chosen_scoring(scorings, scoring_id, plate.barcode)
-        drops = session.execute(
-            select(Drop.id, Drop.row, Drop.column, Drop.number)
-            .where(Drop.plate_id == plate_id)
-            .order_by(Drop.row, Drop.column, Drop.number)
-        ).all()
+        drops = drops_of(session, plate_id)
         if inspection is None:
             shown = _best(session, None if scoring is None else scoring.id, drops, inspections)
             labels = current_labels(session, plate_id)
@@ -89,7 +93,7 @@ def plate_map(
 
 
 def _cells(
-    drops: Sequence[Row[Any]], shown: dict[int, _Shown], numbers: dict[int, int], labels: dict[int, CurrentLabel]
+    drops: Sequence[DropPlace], shown: dict[int, _Shown], numbers: dict[int, int], labels: dict[int, CurrentLabel]
 ) -> list[PlateMapCell]:
     wells: dict[tuple[int, int], str] = {}
     cells = []
@@ -130,7 +134,7 @@ def _numbered(inspections: Iterable[InspectionView], number: int, barcode: str) 
 
 
 def _best(
-    session: Session, scoring_id: int | None, drops: Sequence[Row[Any]], inspections: Sequence[InspectionView]
+    session: Session, scoring_id: int | None, drops: Sequence[DropPlace], inspections: Sequence[InspectionView]
 ) -> dict[int, _Shown]:
     shown: dict[int, _Shown] = {}
     if scoring_id is not None:

@@ -1,18 +1,38 @@
 """The ways a plate was scored, and what every query of its drops starts from."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Row, Select, Subquery, func, select
+from sqlalchemy import Subquery, func, select
 from sqlalchemy.orm import Session, aliased
 
 from structloop.core.errors import NotFoundError
 from structloop.crystals.views import InspectionView, ModelReference, ScoringView
 from structloop.schema.crystals import CombinationRule
-from structloop.store.tables import DropImageFile, ExperimentScore, Inspection, ModelVersion, Plate, Scoring
+from structloop.store.tables import Drop, DropImageFile, ExperimentScore, Inspection, ModelVersion, Plate, Scoring
 
 
-def plate_row(session: Session, plate_id: int) -> Row[Any]:
+class PlateRow(NamedTuple):
+    """A plate's own columns."""
+
+    id: int
+    barcode: str
+    rows: int
+    columns: int
+    drops: list[int]
+    current_scoring_id: int | None
+
+
+class DropPlace(NamedTuple):
+    """A drop and where it is; rows and columns from 0."""
+
+    id: int
+    row: int
+    column: int
+    number: int
+
+
+def plate_row(session: Session, plate_id: int) -> PlateRow:
     """A plate's own columns.
 
     Raises:
@@ -25,7 +45,17 @@ def plate_row(session: Session, plate_id: int) -> Row[Any]:
     ).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no plate {plate_id}; `structloop crystals plates` lists those there are")
-    return row
+    return PlateRow(*row)
+
+
+def drops_of(session: Session, plate_id: int) -> list[DropPlace]:
+    """The drops of a plate in plate order: along rows, then by number."""
+    rows = session.execute(
+        select(Drop.id, Drop.row, Drop.column, Drop.number)
+        .where(Drop.plate_id == plate_id)
+        .order_by(Drop.row, Drop.column, Drop.number)
+    )
+    return [DropPlace(*row) for row in rows]
 
 
 def inspections_of(session: Session, plate_id: int) -> list[InspectionView]:
@@ -111,7 +141,7 @@ def best_scores(scoring_ids: Sequence[int], minimum: float | None = None) -> Sub
         partition_by=ExperimentScore.drop_id,
         order_by=(ExperimentScore.crystal_probability.desc().nulls_last(), ExperimentScore.inspection_id.desc()),
     )
-    ranked: Select[Any] = select(
+    ranked = select(
         ExperimentScore.scoring_id,
         ExperimentScore.drop_id,
         ExperimentScore.inspection_id,
@@ -133,4 +163,13 @@ def _reference(name: str | None, version: str | None) -> ModelReference | None:
     return None if name is None or version is None else ModelReference(name=name, version=version)
 
 
-__all__ = ["best_scores", "chosen_scoring", "inspections_of", "plate_row", "scorings_of"]
+__all__ = [
+    "DropPlace",
+    "PlateRow",
+    "best_scores",
+    "chosen_scoring",
+    "drops_of",
+    "inspections_of",
+    "plate_row",
+    "scorings_of",
+]

@@ -1,7 +1,7 @@
 """What people are shown of plates: the shapes of the read-only queries, and of the API's answers.
 
-One definition serves both, so the command line, the API and its OpenAPI file never drift apart. Wells are written `A01`,
-rows and columns counted from 0, drops numbered as the imager's file names number them. Times are UTC.
+One definition serves both, so the command line, the API and its OpenAPI file never drift apart. Wells are written
+`A01`, rows and columns counted from 0, drops numbered as the imager's file names number them. Times are UTC.
 """
 
 from datetime import datetime

@@ -175,7 +175,9 @@ def plate_scene(recipe: PlateRecipe, image: PlannedImage) -> DropScene:
 def plate_facility(seed: int) -> Facility:
     """A facility with round wells, bright field and UV fluorescence, which is what most imagers show."""
     facility = sample_facility(seed, "round-well")
-    light = replace(facility.light, dark_field=0.0, field_stop=0.0, level=max(facility.light.level, 0.6))
+    light = facility.light
+    casts = {name: getattr(light, name) ** 0.4 for name in ("cast_r", "cast_g", "cast_b")}
+    light = replace(light, dark_field=0.0, field_stop=0.0, level=max(light.level, 0.6), **casts)
     camera = replace(facility.camera, width_px=1280, height_px=960)
     camera = replace(camera, um_per_px=facility.camera.um_per_px * facility.camera.width_px / 1280)
     return replace(facility, light=light, camera=camera, uv=replace(facility.uv, absorbance=False, border=0.0))

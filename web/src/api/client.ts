@@ -23,9 +23,14 @@ export type PlateMapCell = Schemas["PlateMapCell"];
 export type PlateOrder = Schemas["PlateOrder"];
 export type PlateSummary = Schemas["PlateSummary"];
 export type PlatesChanged = Schemas["PlatesChanged"];
+export type Override = Schemas["OverrideRequest"];
 export type Problem = Schemas["Problem"];
+export type RecordedSession = Schemas["RecordedSessionView"];
+export type Replay = Schemas["ReplayView"];
+export type ReplayRequest = Schemas["ReplayRequest"];
 export type ScoreRequest = Schemas["ScoreRequest"];
 export type Scoring = Schemas["ScoringView"];
+export type SessionHoles = Schemas["HolesView"];
 
 export const client = createClient<paths>({ baseUrl: window.location.origin });
 

@@ -1,6 +1,6 @@
 /** Everything the pages ask the server, with the keys under which answers are kept. */
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from "@tanstack/react-query";
-import { ApiError, client, type PlateFilter, type PlateOrder, unwrap } from "./client";
+import { ApiError, client, type PlateFilter, type PlateOrder, type ReplayRequest, unwrap } from "./client";
 
 export const PLATES_PER_PAGE = 50;
 export const HITS_PER_PAGE = 60;
@@ -153,3 +153,34 @@ export function makeQueryClient(): QueryClient {
     },
   });
 }
+
+export const sessions = () =>
+  queryOptions({
+    queryKey: ["sessions"],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/targeting/sessions", { signal })),
+  });
+
+export const session = (sessionId: string) =>
+  queryOptions({
+    queryKey: ["session", sessionId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/targeting/sessions/{session_id}", { params: { path: { session_id: sessionId } }, signal }),
+      ),
+    staleTime: Infinity,
+  });
+
+/** The same request has the same answer: nothing is asked twice. */
+export const replay = (sessionId: string, request: ReplayRequest) =>
+  queryOptions({
+    queryKey: ["replay", sessionId, request],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.POST("/api/v1/targeting/sessions/{session_id}/replay", {
+          params: { path: { session_id: sessionId } },
+          body: request,
+          signal,
+        }),
+      ),
+    staleTime: Infinity,
+  });

@@ -564,6 +564,95 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/targeting/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List recorded sessions
+         * @description All recorded sessions, newest first.
+         */
+        get: operations["list_sessions"];
+        put?: never;
+        /**
+         * Add a recorded session
+         * @description Keeps a CSV of holes with their outcomes; the same contents are kept once.
+         */
+        post: operations["add_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targeting/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One recorded session
+         * @description A recorded session's holes, and where to draw them.
+         */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        /**
+         * Forget a recorded session
+         * @description Forgets a recorded session; the file that it came from is not touched.
+         */
+        delete: operations["remove_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targeting/sessions/{session_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay a session
+         * @description Plays the session from its start with the overrides applied at their moments; the same request, the same
+         *     answer.
+         */
+        post: operations["replay_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/targeting/sessions/simulated": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make up a session
+         * @description Makes up a session to try the replay with.
+         */
+        post: operations["add_simulated_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -643,6 +732,37 @@ export interface components {
             seconds: number | null;
             /** Withdrawn */
             withdrawn: boolean;
+        };
+        /**
+         * ChoiceView
+         * @description One row of the table behind a decision, best first.
+         */
+        ChoiceView: {
+            /** Atlas Tile */
+            atlas_tile: string;
+            /** Chance */
+            chance: number;
+            /** Exposures */
+            exposures: number;
+            /** Good */
+            good: number;
+            /** Good Per Minute */
+            good_per_minute: number;
+            /**
+             * Hole
+             * @description Row of the hole in the session.
+             */
+            hole: number;
+            /** Hole Id */
+            hole_id: string;
+            /** Minutes */
+            minutes: number;
+            /** Move */
+            move: string;
+            /** Patch */
+            patch: string;
+            /** Square */
+            square: string;
         };
         /**
          * CombinationRule
@@ -837,10 +957,28 @@ export interface components {
             /** Well */
             well: string;
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
+        /**
+         * HolesView
+         * @description A session's holes as columns, and where to draw them: x and y in cells, y down.
+         */
+        HolesView: {
+            /** Atlas Tile */
+            atlas_tile: string[];
+            /** Hole Id */
+            hole_id: string[];
+            /** Outcome Angstrom */
+            outcome_angstrom: number[];
+            /** Patch */
+            patch: string[];
+            session: components["schemas"]["RecordedSessionView"];
+            /** Square */
+            square: string[];
+            /** Squares */
+            squares: components["schemas"]["SquarePlaceView"][];
+            /** X */
+            x: number[];
+            /** Y */
+            y: number[];
         };
         /**
          * IdentityCalibration
@@ -1130,8 +1268,16 @@ export interface components {
         LayoutView: {
             /** Description */
             description: string;
-            /** Name */
+            /**
+             * Name
+             * @description For `layout` of an import.
+             */
             name: string;
+            /**
+             * Title
+             * @description For people.
+             */
+            title: string;
         };
         /**
          * Metric
@@ -1318,6 +1464,27 @@ export interface components {
             synthetic: boolean;
             /** Version */
             version: string;
+        };
+        /**
+         * OverrideRequest
+         * @description What the operator did, after so many exposures (the one at the start not counted).
+         */
+        OverrideRequest: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "forbid" | "allow" | "force" | "prioritise";
+            /** After */
+            after: number;
+            /** Hole Ids */
+            hole_ids: string[];
+            /**
+             * Weight
+             * @description For `prioritise`: how many times a good exposure of these holes counts.
+             * @default 1
+             */
+            weight: number;
         };
         /**
          * PlateDetail
@@ -1661,6 +1828,116 @@ export interface components {
             type: string;
         };
         /**
+         * RecordedSessionView
+         * @description A recorded session.
+         */
+        RecordedSessionView: {
+            /**
+             * Added At
+             * Format: date-time
+             */
+            added_at: string;
+            /**
+             * Features
+             * @description Columns that a policy may be shown.
+             */
+            features: string[];
+            /** Holes */
+            holes: number;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Patches */
+            patches: number;
+            /** Simulated */
+            simulated: boolean;
+            /** Squares */
+            squares: number;
+            /** Tiles */
+            tiles: number;
+        };
+        /**
+         * ReplayRequest
+         * @description How to replay a session.
+         */
+        ReplayRequest: {
+            /**
+             * Budget Minutes
+             * @default 240
+             */
+            budget_minutes: number;
+            /**
+             * Features
+             * @description Columns that the policy may see.
+             */
+            features?: string[];
+            /**
+             * Move Minutes
+             * @description Same patch, same square, same atlas tile, elsewhere.
+             * @default [
+             *       1,
+             *       2,
+             *       6,
+             *       8
+             *     ]
+             */
+            move_minutes: [
+                number,
+                number,
+                number,
+                number
+            ];
+            /** Overrides */
+            overrides?: components["schemas"]["OverrideRequest"][];
+            /**
+             * Policy
+             * @default adaptive
+             * @enum {string}
+             */
+            policy: "adaptive" | "winstay" | "sweep" | "random" | "greedy" | "screening";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Start
+             * @description Row of the hole where the session starts.
+             * @default 0
+             */
+            start: number;
+            /**
+             * Threshold Angstrom
+             * @default 6
+             */
+            threshold_angstrom: number;
+        };
+        /**
+         * ReplayView
+         * @description A session as it went.
+         */
+        ReplayView: {
+            /**
+             * Chances
+             * @description Expected chance of every hole before each step, in per cent: bytes in base64, row by row; empty for policies that
+             *     expect nothing.
+             */
+            chances: string;
+            /**
+             * Good
+             * @description Good exposures, the start hole not counted.
+             */
+            good: number;
+            /**
+             * Possible
+             * @description The most that was possible without overrides.
+             */
+            possible: number;
+            /** Steps */
+            steps: components["schemas"]["StepView"][];
+        };
+        /**
          * Resync
          * @description Event `resync`: events may have been missed; fetch everything shown again.
          */
@@ -1758,6 +2035,43 @@ export interface components {
             updated_at: string;
         };
         /**
+         * SquarePlaceView
+         * @description Where a square is drawn, in cells.
+         */
+        SquarePlaceView: {
+            /** Atlas Tile */
+            atlas_tile: string;
+            /** Height */
+            height: number;
+            /** Square */
+            square: string;
+            /** Width */
+            width: number;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+        };
+        /**
+         * StepView
+         * @description One exposure: which, how it turned out, and why it was taken.
+         */
+        StepView: {
+            /** Good */
+            good: boolean;
+            /** Hole */
+            hole: number;
+            /**
+             * Minutes
+             * @description From the start of the session to the end of this exposure.
+             */
+            minutes: number;
+            /** Reason */
+            reason: string;
+            /** Table */
+            table: components["schemas"]["ChoiceView"][];
+        };
+        /**
          * TemperatureCalibration
          * @description Logits are divided by `temperature` before the softmax (Guo et al., ICML 2017).
          */
@@ -1795,19 +2109,6 @@ export interface components {
             synthetic: boolean;
             /** Version */
             version: string;
-        };
-        /** ValidationError */
-        ValidationError: {
-            /** Context */
-            ctx?: Record<string, never>;
-            /** Input */
-            input?: unknown;
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
         };
     };
     responses: never;
@@ -2016,7 +2317,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events `job` (a JobView), `plates` (a PlatesChanged) and `resync` (a Resync), each as JSON. */
+            /** @description Events `job` (JobView), `plates` (PlatesChanged) and `resync` (Resync), each as JSON. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2025,13 +2326,13 @@ export interface operations {
                     "text/event-stream": components["schemas"]["JobView"] | components["schemas"]["PlatesChanged"] | components["schemas"]["Resync"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2178,7 +2479,6 @@ export interface operations {
                 };
                 content: {
                     "image/jpeg": unknown;
-                    "image/png": unknown;
                 };
             };
             /** @description The caller's copy, named by its ETag, is still right. */
@@ -3020,6 +3320,228 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImportProblemPage"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordedSessionView"][];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_session: {
+        parameters: {
+            query: {
+                /** @description The file's name. */
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordedSessionView"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Address of a recorded session. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolesView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Address of a recorded session. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Address of a recorded session. */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_simulated_session: {
+        parameters: {
+            query?: {
+                /** @description Makes another one. */
+                seed?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordedSessionView"];
                 };
             };
             /** @description Unprocessable Entity */

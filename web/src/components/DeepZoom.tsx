@@ -9,6 +9,18 @@ import type { ViewLink } from "./viewLink";
 const PLACEHOLDER_PX = 960;
 const MOST_SCREEN_PIXELS_PER_PIXEL = 16;
 
+// OpenSeadragon adds a style element that the content policy refuses, unless it finds its own mark; its rules are in
+// drop.css.
+const MARK = "data-openseadragon-mobile-css";
+
+function markStyles(): void {
+  if (document.querySelector(`style[${MARK}]`) !== null) return;
+  // Of no namespace that browsers know: a selector finds it, but it is no style sheet.
+  const mark = document.createElementNS("urn:structloop:mark", "style");
+  mark.setAttribute(MARK, "true");
+  document.head.append(mark);
+}
+
 interface Props {
   readonly image: Image;
   readonly name: string;
@@ -39,6 +51,7 @@ export function DeepZoom({ image, name, link }: Props) {
 
   useEffect(() => {
     if (place.current === null) return undefined;
+    markStyles();
     const made = OpenSeadragon({
       element: place.current,
       drawer: "canvas",

@@ -55,6 +55,18 @@ const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
       { keys: ["z"], does: "Undo the last score" },
     ],
   },
+  {
+    name: "Replayed session",
+    shortcuts: [
+      { keys: ["←", "→"], does: "Earlier and later exposure (Page keys: ten)" },
+      { keys: ["Home", "End"], does: "Start and end of the session" },
+      { keys: ["p"], does: "Play or pause" },
+      { keys: ["n"], does: "Take the selected holes next" },
+      { keys: ["f", "a"], does: "Forbid, allow the selected holes" },
+      { keys: ["w"], does: "Prefer the selected holes" },
+      { keys: ["z"], does: "Take back the last override" },
+    ],
+  },
   { name: "Grades (ISPyB)", shortcuts: GRADE_LABELS.map((label) => ({ keys: [label.key], does: label.name })) },
 ];
 

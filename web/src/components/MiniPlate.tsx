@@ -22,6 +22,11 @@ function draw(canvas: HTMLCanvasElement, map: PlateMap, theme: Theme): void {
   const wellHeight = HEIGHT / map.rows;
   const gap = wellWidth > 6 ? 1 : 0.5;
   const width = (wellWidth - gap) / perWell;
+  context.fillStyle = theme === "light" ? "#f1f3f5" : "#1d2429";
+  for (let well = 0; well < map.rows * map.columns; well += 1) {
+    const [row, column] = [Math.floor(well / map.columns), well % map.columns];
+    context.fillRect(column * wellWidth, row * wellHeight, wellWidth - gap, wellHeight - gap);
+  }
   for (const cell of map.cells) {
     const place = Math.max(0, map.drops.indexOf(cell.drop));
     context.fillStyle = rampColour(cell.probability ?? 0, theme);

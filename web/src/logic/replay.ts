@@ -63,7 +63,7 @@ const WORDS: Record<Override["action"], string> = {
 
 export function overrideText({ action, hole_ids: holes, weight }: Override): string {
   const which = holes.length === 1 ? (holes[0] ?? "") : `${holes.length} holes`;
-  return `${WORDS[action]} ${which}${action === "prioritise" ? ` × ${weight ?? 1}` : ""}`;
+  return `${WORDS[action]} ${which}${action === "prioritise" ? ` × ${weight}` : ""}`;
 }
 
 /** Numbers separated by commas; undefined where that is not what the text holds. */

@@ -23,10 +23,11 @@ import {
 
 const POLICIES = ["adaptive", "winstay", "sweep", "greedy", "random", "screening"] as const;
 const BUDGETS = [60, 120, 240, 360, 480];
+const DEFAULT_MOVES: [number, number, number, number] = [1, 2, 6, 8];
 const PLAY_MS = 120;
 const KNOWN = "predicted_ctf_resolution_A";
 
-export function SessionPage() {
+export default function SessionPage() {
   const id = useParams().sessionId ?? "";
   const query = useQuery(queries.session(id));
   useTitle(query.data?.session.name ?? "Targeting");
@@ -40,7 +41,7 @@ function Player({ holes }: { holes: SessionHoles }) {
   const [policy, setPolicy] = useState<NonNullable<ReplayRequest["policy"]>>("adaptive");
   const [features, setFeatures] = useState<readonly string[]>(session.features.filter((name) => name === KNOWN));
   const [budget, setBudget] = useState(240);
-  const [moves, setMoves] = useState("1, 2, 6, 8");
+  const [moves, setMoves] = useState(DEFAULT_MOVES.join(", "));
   const [limit, setLimit] = useState(6);
   const [start, setStart] = useState(0);
   const [overrides, setOverrides] = useState<readonly Override[]>([]);
@@ -50,8 +51,9 @@ function Player({ holes }: { holes: SessionHoles }) {
   const [reach, setReach] = useState<Reach>("hole");
 
   const minutes = parseMinutes(moves);
-  const [lastMinutes, setLastMinutes] = useState(minutes);
-  if (minutes !== undefined && minutes.join() !== lastMinutes?.join()) setLastMinutes(minutes);
+  const [usedMinutes, setUsedMinutes] = useState(DEFAULT_MOVES);
+  // While somebody types, the last good times stay in use.
+  if (minutes !== undefined && minutes.join() !== usedMinutes.join()) setUsedMinutes(minutes);
   const query = useQuery({
     ...queries.replay(session.id, {
       policy,
@@ -60,7 +62,8 @@ function Player({ holes }: { holes: SessionHoles }) {
       threshold_angstrom: limit,
       start,
       overrides: [...overrides],
-      ...(lastMinutes === undefined ? {} : { move_minutes: lastMinutes }),
+      move_minutes: usedMinutes,
+      seed: 0,
     }),
     placeholderData: keepPreviousData,
   });

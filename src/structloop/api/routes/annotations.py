@@ -11,9 +11,7 @@ from structloop.api.shapes import AnnotationRequest
 from structloop.crystals import annotations
 from structloop.crystals.views import AnnotationView
 
-router = APIRouter(
-    tags=["annotations"], responses=problems(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
-)
+router = APIRouter(tags=["annotations"], responses=problems(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY))
 _WRITE = problems(HTTPStatus.FORBIDDEN)
 
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query
 from structloop.api.dependencies import DatabaseDependency
 from structloop.api.errors import problems
 from structloop.api.routes.parameters import DropId, Limit, ScoringId
-from structloop.crystals import hits, platemap
+from structloop.crystals.drops import drop_detail
+from structloop.crystals.hits import ranked_hits
 from structloop.crystals.views import DropDetail, HitPage
 
 router = APIRouter(tags=["drops"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
@@ -22,7 +23,7 @@ router = APIRouter(tags=["drops"], responses=problems(HTTPStatus.UNPROCESSABLE_E
 )
 def get_drop(database: DatabaseDependency, drop_id: DropId, scoring: ScoringId = None) -> DropDetail:
     """A drop with its inspections, images, scores, annotations and neighbours."""
-    return platemap.drop_detail(database, drop_id, scoring_id=scoring)
+    return drop_detail(database, drop_id, scoring_id=scoring)
 
 
 @router.get("/hits", operation_id="list_hits", summary="Ranked drops", responses=problems(HTTPStatus.NOT_FOUND))
@@ -35,7 +36,7 @@ def list_hits(
     offset: Annotated[int, Query(ge=0, le=10_000, description="How many to leave out from the start.")] = 0,
 ) -> HitPage:
     """Drops by their best probability so far, the likeliest crystals first, across all plates or within one."""
-    return hits.ranked_hits(
+    return ranked_hits(
         database,
         plate_id=plate,
         below_threshold=below_threshold,

@@ -1,10 +1,12 @@
 """What happens while one looks: server-sent events."""
 
+from http import HTTPStatus
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Header, Request, Response
 from sse_starlette import EventSourceResponse
 
+from structloop.api.errors import problems
 from structloop.api.live import EVENT_SCHEMA, EventBroadcast
 
 router = APIRouter(tags=["events"])
@@ -17,9 +19,10 @@ router = APIRouter(tags=["events"])
     response_class=Response,
     responses={
         200: {
-            "description": "Events `job` (a JobView), `plates` (a PlatesChanged) and `resync` (a Resync), each as JSON.",
+            "description": "Events `job` (JobView), `plates` (PlatesChanged) and `resync` (Resync), each as JSON.",
             "content": {"text/event-stream": {"schema": EVENT_SCHEMA}},
-        }
+        },
+        **problems(HTTPStatus.UNPROCESSABLE_ENTITY),
     },
 )
 async def stream_events(

@@ -9,7 +9,7 @@ from structloop.api.dependencies import DatabaseDependency, FilesDependency, Set
 from structloop.api.errors import problems
 from structloop.api.pictures import original_response, thumbnail_response, tile_response, tiles_description_response
 from structloop.api.routes.parameters import ImageId
-from structloop.crystals import platemap
+from structloop.crystals.drops import image_view
 from structloop.crystals.views import ImageView
 
 router = APIRouter(
@@ -29,7 +29,7 @@ def _picture(description: str, *media_types: str) -> dict[int | str, dict[str, o
 @router.get("/images/{image_id}", operation_id="get_image", summary="Facts of an image")
 def get_image(database: DatabaseDependency, image_id: ImageId) -> ImageView:
     """Where an image comes from and what it is; not its pixels."""
-    return platemap.image_view(database, image_id)
+    return image_view(database, image_id)
 
 
 @router.get(
@@ -50,7 +50,7 @@ def get_thumbnail(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """A JPEG no larger than `size`, made once and kept."""
-    image = platemap.image_view(database, image_id)
+    image = image_view(database, image_id)
     return thumbnail_response(image, files, size or settings.thumbnail_px, if_none_match)
 
 
@@ -63,7 +63,7 @@ def get_thumbnail(
 )
 def get_original(database: DatabaseDependency, image_id: ImageId, if_none_match: IfNoneMatch = None) -> Response:
     """The source file, byte for byte; its content type comes from its contents, not its name."""
-    return original_response(platemap.image_view(database, image_id), if_none_match)
+    return original_response(image_view(database, image_id), if_none_match)
 
 
 @router.get(
@@ -77,7 +77,7 @@ def get_deepzoom(
     database: DatabaseDependency, files: FilesDependency, image_id: ImageId, if_none_match: IfNoneMatch = None
 ) -> Response:
     """The Deep Zoom description (DZI) of an image's tile pyramid, which is made when first asked for."""
-    return tiles_description_response(platemap.image_view(database, image_id), files, if_none_match)
+    return tiles_description_response(image_view(database, image_id), files, if_none_match)
 
 
 @router.get(
@@ -85,7 +85,7 @@ def get_deepzoom(
     operation_id="get_tile",
     summary="One tile",
     response_class=Response,
-    responses=_picture("The tile.", "image/jpeg", "image/png"),
+    responses=_picture("The tile.", "image/jpeg"),
 )
 def get_tile(
     database: DatabaseDependency,
@@ -93,10 +93,10 @@ def get_tile(
     image_id: ImageId,
     level: Annotated[int, Path(ge=0, le=40, description="Level of the pyramid; 0 is one pixel.")],
     tile: Annotated[
-        str,
-        Path(pattern=r"^[0-9]{1,6}_[0-9]{1,6}\.(jpeg|jpg|png)$", description="Column and row, such as `3_0.jpeg`."),
+        str, Path(pattern=r"^[0-9]{1,6}_[0-9]{1,6}\.jpeg$", description="Column and row, such as `3_0.jpeg`.")
     ],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """One tile of an image's pyramid, where the description says that it is."""
-    return tile_response(platemap.image_view(database, image_id), files, level, tile, if_none_match)
+    column, row = (int(part) for part in tile.removesuffix(".jpeg").split("_"))
+    return tile_response(image_view(database, image_id), files, level, column, row, if_none_match)

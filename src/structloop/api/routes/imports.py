@@ -9,7 +9,7 @@ from structloop.api.errors import problems
 from structloop.api.routes.parameters import Limit, Offset
 from structloop.api.shapes import ImportPreview, ImportRequest, JobView, LayoutView
 from structloop.api.submitting import installed_layouts, preview, submit_import
-from structloop.crystals import platemap
+from structloop.crystals.platelist import import_problems
 from structloop.crystals.views import ImportProblemPage
 
 router = APIRouter(tags=["imports"])
@@ -48,4 +48,4 @@ def start_import(settings: SettingsDependency, queue: QueueDependency, body: Imp
 )
 def list_problems(database: DatabaseDependency, limit: Limit = 100, offset: Offset = 0) -> ImportProblemPage:
     """Files of all plates, or of none, that could not be imported, newest first."""
-    return platemap.import_problems(database, plate_id=None, limit=limit, offset=offset)
+    return import_problems(database, plate_id=None, limit=limit, offset=offset)

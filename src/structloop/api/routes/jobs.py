@@ -34,5 +34,4 @@ def get_job(queue: QueueDependency, job_id: JobId) -> JobView:
 )
 def cancel_job(queue: QueueDependency, job_id: JobId) -> JobView:
     """Asks a job to stop; it ends at the next safe point. One that has ended stays as it is."""
-    queue.cancel(job_id)
-    return job_view(queue.progress(job_id))
+    return job_view(queue.cancel(job_id))

@@ -1,18 +1,22 @@
 """Plates: the list, one plate, its map, what could not be imported, its scores as a file, and scoring it."""
 
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import TypeAdapter
+from starlette.responses import StreamingResponse
 
 from structloop.api.dependencies import DatabaseDependency, QueueDependency, SettingsDependency
-from structloop.api.errors import RequestRefusedError, problems
+from structloop.api.errors import problems
 from structloop.api.routes.parameters import Limit, Offset, PlateId, ScoringId
 from structloop.api.shapes import JobView, ScoreRequest
 from structloop.api.submitting import submit_scoring
-from structloop.crystals import platemap
-from structloop.crystals.score_files import scores_csv
+from structloop.crystals.platelist import import_problems, plate_detail
+from structloop.crystals.platelist import list_plates as find_plates
+from structloop.crystals.platemap import plate_map
+from structloop.crystals.score_files import csv_lines, score_rows
+from structloop.crystals.scorings import chosen_scoring
 from structloop.crystals.views import (
     ImportProblemPage,
     PlateDetail,
@@ -41,13 +45,13 @@ def list_plates(
     offset: Offset = 0,
 ) -> PlatePage:
     """Plates by search, state and order, a page at a time."""
-    return platemap.list_plates(database, search=search, state=state, sort=sort, limit=limit, offset=offset)
+    return find_plates(database, search=search, state=state, sort=sort, limit=limit, offset=offset)
 
 
 @router.get("/plates/{plate_id}", operation_id="get_plate", summary="One plate", responses=_NOT_FOUND)
 def get_plate(database: DatabaseDependency, plate_id: PlateId) -> PlateDetail:
     """A plate with its inspections and the ways it was scored."""
-    return platemap.plate_detail(database, plate_id)
+    return plate_detail(database, plate_id)
 
 
 @router.get(
@@ -65,9 +69,9 @@ def get_plate_map(
 ) -> Response:
     """Every drop with its probability: the best over inspections so far, or at one inspection."""
     number = None if inspection == "best" else int(inspection)
-    plate_map = platemap.plate_map(database, plate_id, inspection=number, scoring_id=scoring)
+    shown = plate_map(database, plate_id, inspection=number, scoring_id=scoring)
     # Written to JSON once, without the second validation that FastAPI would do: a plate has up to 4,608 cells.
-    return Response(_PLATE_MAP.dump_json(plate_map), media_type="application/json")
+    return Response(_PLATE_MAP.dump_json(shown), media_type="application/json")
 
 
 @router.get(
@@ -80,7 +84,7 @@ def list_plate_problems(
     database: DatabaseDependency, plate_id: PlateId, limit: Limit = 100, offset: Offset = 0
 ) -> ImportProblemPage:
     """Files that could not be imported, newest first, each with its reason."""
-    return platemap.import_problems(database, plate_id=plate_id, limit=limit, offset=offset)
+    return import_problems(database, plate_id=plate_id, limit=limit, offset=offset)
 
 
 @router.get(
@@ -88,15 +92,16 @@ def list_plate_problems(
     operation_id="get_plate_scores",
     summary="The scores of a plate as CSV",
     response_class=Response,
-    responses={200: {"description": "One row per drop and inspection.", "content": {"text/csv": {}}}} | _NOT_FOUND,
+    responses={200: {"description": "One row per drop and inspection.", "content": {"text/csv": {}}}, **_NOT_FOUND},
 )
 def get_plate_scores(database: DatabaseDependency, plate_id: PlateId, scoring: ScoringId = None) -> Response:
     """One row per drop and inspection, in the columns that `structloop crystals score --out` writes."""
-    plate = platemap.plate_detail(database, plate_id)
+    plate = plate_detail(database, plate_id)
     name = "".join(character if character.isalnum() or character in "-_." else "_" for character in plate.barcode)
-    text = scores_csv(database, plate_id, scoring_id=scoring)
+    chosen = chosen_scoring(plate.scorings, scoring, plate.barcode)
+    lines = csv_lines(score_rows(database, [] if chosen is None else [chosen.id]))
     headers = {"Content-Disposition": f'attachment; filename="{name.encode("ascii", "replace").decode()}-scores.csv"'}
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.post(

@@ -14,7 +14,7 @@ from structloop.api.dependencies import (
 )
 from structloop.api.interface import interface_is_built
 from structloop.api.shapes import Health, Info
-from structloop.core.errors import ModelNotFoundError
+from structloop.core.errors import ModelError
 from structloop.schema.crystals import CombinationRule
 
 router = APIRouter(tags=["system"])
@@ -36,14 +36,15 @@ def get_health(database: DatabaseDependency) -> Health:
 def get_info(settings: SettingsDependency, models: ModelsDependency, annotator: AnnotatorDependency) -> Info:
     """The default model with its caution, the combination rules, and whether the browser may import."""
     try:
-        card = models.card(models.default_name)
-    except ModelNotFoundError:
+        card = models.card(settings.default_model)
+    except ModelError:
+        # Missing or broken: the interface still has to start, and shows that there is no default.
         version, caution = None, None
     else:
         version, caution = card.version, " ".join((card.training.description, *card.limitations))
     return Info(
         version=__version__,
-        default_model=models.default_name,
+        default_model=settings.default_model,
         default_model_version=version,
         default_model_caution=caution,
         combination_rules=list(CombinationRule),

@@ -158,9 +158,7 @@ def _known(barcode: str, database: Database | None) -> tuple[PlateFormat | None,
         plate = session.scalars(select(Plate).where(Plate.barcode == barcode)).one_or_none()
         if plate is None:
             return None, ()
-        rows = session.execute(
-            select(Inspection.number, Inspection.key).where(Inspection.plate_id == plate.id)
-        ).tuples()
+        rows = session.execute(select(Inspection.number, Inspection.key).where(Inspection.plate_id == plate.id))
         return PlateFormat(plate.rows, plate.columns, tuple(plate.drops)), list(rows)
 
 

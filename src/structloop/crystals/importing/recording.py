@@ -37,7 +37,7 @@ def unchanged_paths(database: Database, files: Mapping[str, tuple[FoundFile, Dro
     with database.reading() as session:
         return {
             row.path
-            for row, drop, inspection, barcode in session.execute(statement).tuples()
+            for row, drop, inspection, barcode in session.execute(statement)
             if (row.size_bytes, row.modified_at) == (files[row.path][0].size_bytes, modified_at(files[row.path][0]))
             and _same_meaning(files[row.path][1], row, drop, inspection, barcode)
         }
@@ -151,17 +151,23 @@ class _BatchWriter:
             if outcome.added > before:
                 plate.imported_at = utc_now()
             self._session.flush()
-            plate.image_count = (
-                self._session.scalar(
-                    select(func.count())
-                    .select_from(DropImageFile)
-                    .join(Drop, Drop.id == DropImageFile.drop_id)
-                    .where(Drop.plate_id == plate.id, DropImageFile.superseded_by_id.is_(None))
-                )
-                or 0
-            )
+            plate.image_count, plate.experiment_count = self._counts(plate.id)
             outcome.plates[barcode] = (plate.id, outcome.added - before)
         return outcome
+
+    def _counts(self, plate_id: int) -> tuple[int, int]:
+        """How many images a plate has, and how many pairs of drop and inspection have one; replaced ones left out."""
+        live = (
+            select(DropImageFile.drop_id, DropImageFile.inspection_id, func.count().label("images"))
+            .join(Drop, Drop.id == DropImageFile.drop_id)
+            .where(Drop.plate_id == plate_id, DropImageFile.superseded_by_id.is_(None))
+            .group_by(DropImageFile.drop_id, DropImageFile.inspection_id)
+            .subquery()
+        )
+        images, experiments = self._session.execute(
+            select(func.sum(live.c.images), func.count()).select_from(live)
+        ).one()
+        return images or 0, experiments
 
     def _plates(self, images: Mapping[str, Sequence[DropImage]]) -> dict[str, Plate]:
         if not images:
@@ -178,6 +184,7 @@ class _BatchWriter:
                 "created_at": utc_now(),
                 "imported_at": utc_now(),
                 "image_count": 0,
+                "experiment_count": 0,
                 "scored_count": 0,
                 "hit_count": 0,
             }
@@ -228,7 +235,7 @@ class _BatchWriter:
 
     def _drops(self, plate: Plate, images: Sequence[DropImage]) -> dict[tuple[int, int, int], int]:
         statement = select(Drop.row, Drop.column, Drop.number, Drop.id).where(Drop.plate_id == plate.id)
-        known = {(row, column, number): key for row, column, number, key in self._session.execute(statement).tuples()}
+        known = {(row, column, number): key for row, column, number, key in self._session.execute(statement)}
         missing = {(image.well.row, image.well.column, image.drop) for image in images} - known.keys()
         new = [
             Drop(plate_id=plate.id, row=row, column=column, number=number) for row, column, number in sorted(missing)
@@ -313,7 +320,7 @@ class _BatchWriter:
             return
         barcodes = {barcode for _, barcode in problems if barcode is not None}
         statement = select(Plate.barcode, Plate.id).where(Plate.barcode.in_(barcodes))
-        plates = dict(self._session.execute(statement).tuples().all())
+        plates = dict(self._session.execute(statement).all())
         rows = {
             str(problem.path): {
                 "run_id": self._report.run_id,

@@ -13,7 +13,7 @@ from structloop.core.settings import Settings
 from structloop.crystals.importing.reading import NamedFile, Source
 from structloop.crystals.importing.report import ImportReport
 from structloop.crystals.importing.running import Importer, finish_run, start_run
-from structloop.crystals.importing.scanning import FoundFile, look_at, what_noise
+from structloop.crystals.importing.scanning import FoundFile, Scan, look_at, what_noise
 from structloop.crystals.layouts.choosing import Choice
 from structloop.imaging.derived import DerivedFolder
 from structloop.schema.crystals import FileProblem
@@ -55,8 +55,7 @@ def watch_folder(
         raise LayoutError(f"{path} is no folder; only folders can be watched")
     watcher = _Watcher(database, path, layout, settings, project, files, on_imported)
     step_s = min(_LONGEST_STEP_S, max(0.05, settings.settle_s / 4))
-    watcher.look_through()
-    looked_at = time.monotonic()
+    looked_at: float | None = None
     for changes in watch(
         path,
         watch_filter=None,
@@ -68,7 +67,8 @@ def watch_folder(
         raise_interrupt=False,
     ):
         watcher.note(Path(name) for change, name in changes if change != Change.deleted)
-        if time.monotonic() - looked_at > _LOOK_AGAIN_S:
+        # The first look comes after the watch has begun, so nothing can arrive unseen between the two.
+        if looked_at is None or time.monotonic() - looked_at > _LOOK_AGAIN_S:
             watcher.look_through()
             looked_at = time.monotonic()
         watcher.import_settled()
@@ -106,11 +106,15 @@ class _Watcher:
             self._import(source, self._settled(source), problems)
 
     def note(self, paths: Iterable[Path]) -> None:
-        """Takes notice of files that changed; a side file stands for the images of its name that were left out."""
+        """Takes notice of what changed; a side file stands for the images of its name that were left out."""
         for path in paths:
-            if what_noise(path) is None:
+            if path.is_dir():
+                # Files may lie in a new folder before the system tells of changes inside it.
+                for found in Scan(path, lambda _problem: None):
+                    self._wait_for(found.path)
+            elif what_noise(path) is None:
                 self._wait_for(path)
-            elif not path.is_dir():
+            else:
                 whole_folder = path.suffix.lower() == ".csv"
                 for left_out in [item for item in self._left_out if item.parent == path.parent]:
                     if whole_folder or left_out.stem == path.stem:

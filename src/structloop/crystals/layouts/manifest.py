@@ -160,7 +160,7 @@ def _parse(file: Path, data: bytes) -> _Manifest:
                 continue
             images[image.path] = image
     except csv.Error as error:
-        raise LayoutError(f"{file}, line {reader.line_num}: {error}; check its quotes") from error
+        raise LayoutError(f"{file}, line {reader.reader.line_num}: {error}; check its quotes") from error
     return _Manifest(images, problems)
 
 

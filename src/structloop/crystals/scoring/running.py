@@ -28,19 +28,6 @@ COMBINING_EVERY_S = 2.0
 IMAGE_ERROR_LENGTH = 1000
 
 
-def find_plate(database: Database, barcode: str) -> int:
-    """The id of the plate with that barcode.
-
-    Raises:
-        NotFoundError: no plate has it.
-    """
-    with database.reading() as session:
-        plate_id = session.scalar(select(Plate.id).where(Plate.barcode == barcode))
-    if plate_id is None:
-        raise NotFoundError(f"no plate '{barcode}' was imported; `structloop crystals import PATH` brings one in")
-    return plate_id
-
-
 def score_plate(
     database: Database,
     source: ModelSource,
@@ -214,4 +201,4 @@ def _fill_summary(database: Database, plate_id: int, report: ScoreReport) -> Non
         report.best_probability = plate.best_probability
 
 
-__all__ = ["find_plate", "score_plate"]
+__all__ = ["score_plate"]

@@ -8,6 +8,7 @@ from structloop.models.classifiers.protocol import (
     ConversionRequest,
     ImageBatch,
     PreparedImage,
+    stack_images,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "ConversionRequest",
     "ImageBatch",
     "PreparedImage",
+    "stack_images",
 ]

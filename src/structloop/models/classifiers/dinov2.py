@@ -130,6 +130,8 @@ def build_network(
     # Made without memory or random numbers, and filled by assignment: every parameter comes from `weights`.
     with torch.device("meta"):
         classifier = Dinov2ForImageClassification(config)
+    # Tracing reads every attribute, and the library warns of a loss that it cannot guess; none is used here.
+    classifier.loss_function = nn.functional.cross_entropy
     former = uses_former_names(classifier.state_dict())
     named = {former_name(name) if former else name: tensor for name, tensor in weights.items()}
     classifier.load_state_dict(named, strict=True, assign=True)

@@ -5,9 +5,10 @@ A family is a plugin: an object that satisfies `ClassifierFamily`, named in the 
 `structloop.testing.classifiers.ClassifierTests` to check one's own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,12 @@ PreparedImage = NDArray[np.float32] | NDArray[np.uint8]
 
 ImageBatch = NDArray[np.float32] | NDArray[np.uint8]
 """Prepared images stacked, `(n, c, h, w)`."""
+
+
+def stack_images(images: Sequence[PreparedImage]) -> ImageBatch:
+    """A batch `(n, c, h, w)` of at least one prepared image, all of the same classifier."""
+    # numpy's stubs lose the element type of a union of arrays.
+    return cast(ImageBatch, np.stack(images))
 
 
 @runtime_checkable

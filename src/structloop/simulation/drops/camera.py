@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from structloop.simulation.drops.styles import CameraStyle
-from structloop.simulation.drops.view import FloatImage, blur
+from structloop.simulation.drops.view import FloatImage, blur, grain
 
 _TABLE = 4096
 
@@ -36,21 +36,23 @@ def expose(channels: list[FloatImage], camera: CameraStyle, scale: float, seed: 
     reduced = min(scale, 1.0)
     if camera.chromatic_px * scale > 0.1:
         channels = _fringe(channels, camera.chromatic_px * scale)
-    stack = np.stack([tone(channel, camera.gamma, camera.contrast) for channel in channels], axis=-1)
-    grey = stack @ np.array([0.3, 0.59, 0.11], np.float32)
-    stack = grey[..., None] + np.float32(camera.saturation) * (stack - grey[..., None])
-    common = rng.standard_normal(grey.shape, dtype=np.float32)
-    strength = np.float32(camera.noise) + np.float32(camera.shot_noise) * np.sqrt(np.clip(grey, 0, 1))
-    strength = strength * np.float32(reduced**0.7)
+    toned = [tone(channel, camera.gamma, camera.contrast) for channel in channels]
+    grey = np.float32(0.3) * toned[0] + np.float32(0.59) * toned[1] + np.float32(0.11) * toned[2]
+    strength = np.float32(camera.noise) + np.float32(camera.shot_noise) * np.sqrt(grey)
+    strength *= np.float32(reduced**0.7)
+    change = strength * grain(rng, grey.shape)
     if camera.saturation > 0:
-        coloured = rng.standard_normal(stack.shape, dtype=np.float32)
-        stack = stack + strength[..., None] * (np.float32(0.7) * common[..., None] + np.float32(0.6) * coloured)
-    else:
-        stack = stack + (strength * common)[..., None]
+        change *= np.float32(0.7)
     if camera.sharpen > 0:
-        detail = grey - blur(grey, max(camera.sharpen_px * reduced, 0.5))
-        stack = stack + (np.float32(camera.sharpen * reduced) * detail)[..., None]
-    return compress(quantise(stack), camera.jpeg_quality)
+        change += np.float32(camera.sharpen * reduced) * (grey - blur(grey, max(camera.sharpen_px * reduced, 0.5)))
+    if camera.saturation == 0:
+        picture = np.repeat(quantise(grey + change)[:, :, None], 3, axis=2)
+    else:
+        picture = np.empty((*grey.shape, 3), np.uint8)
+        for index, channel in enumerate(toned):
+            colour = grey + np.float32(camera.saturation) * (channel - grey) + change
+            picture[:, :, index] = quantise(colour + np.float32(0.6) * strength * grain(rng, grey.shape))
+    return compress(picture, camera.jpeg_quality)
 
 
 def quantise(image: FloatImage) -> NDArray[np.uint8]:

@@ -1,8 +1,10 @@
 """Draws what forms in drops without being a crystal."""
 
+import math
+
 import numpy as np
 
-from structloop.simulation.drops.contents import Content, Precipitate, PrecipitateKind, Skin, Speck, Sphere
+from structloop.simulation.drops.contents import Content, Precipitate, PrecipitateKind, Skin, Speck, Sphere, Strand
 from structloop.simulation.drops.draws import Rng, chance, log_uniform, sub_seed
 from structloop.simulation.drops.populations import Drops
 
@@ -88,6 +90,51 @@ def sample_bubbles(rng: Rng, drops: Drops) -> list[tuple[Sphere, Content]]:
     return found
 
 
+def sample_highlights(rng: Rng, drops: Drops) -> list[tuple[Sphere, Content]]:
+    """A double ring near the middle of the drop, as of a bubble below the meniscus."""
+    drop, ground = drops[0]
+    x, y = ground.point(rng, 0.4)
+    radius = drop.radius_um * log_uniform(rng, 0.025, 0.12)
+    step = log_uniform(rng, 0.02, 0.34) * (1 if chance(rng, 0.5) else -1)
+    flat = rng.uniform(0.2, 1.0)
+    outer = Sphere(x, y, radius, step, flat, 0.0, 0.0, 0.0, sub_seed(rng))
+    inner = Sphere(
+        x, y, radius * rng.uniform(0.35, 0.8), -step * rng.uniform(0.3, 1.2), flat, 0.0, 0.0, 0.0, sub_seed(rng)
+    )
+    return [(outer, Content.BUBBLE), (inner, Content.BUBBLE)]
+
+
+def sample_creases(rng: Rng, drops: Drops) -> list[tuple[Strand, Content]]:
+    """Folds of a film that meet at a point: each a dark line with a bright one beside it."""
+    drop, ground = drops[0]
+    x, y = ground.point(rng, 0.6)
+    size, width = drop.radius_um * log_uniform(rng, 0.06, 0.5), log_uniform(rng, 3, 18)
+    dark, relief, blur = log_uniform(rng, 0.1, 1.0), float(rng.normal(0, 0.06)), log_uniform(rng, 0.5, 8)
+    turn = rng.uniform(0, 2 * math.pi)
+    arms = int(rng.integers(1, 6))
+    found = []
+    for arm in range(arms):
+        angle = turn + 2 * math.pi * arm / arms + float(rng.normal(0, 0.3))
+        length, curl, seed = size * rng.uniform(0.4, 1.0), float(rng.normal(0, 0.5)), sub_seed(rng)
+        for density, side in ((dark, 0.0), (-0.6 * dark, width)):
+            strand = Strand(
+                x_um=x - side * math.sin(angle),
+                y_um=y + side * math.cos(angle),
+                length_um=length,
+                width_um=width,
+                angle_rad=angle,
+                curl=curl,
+                density=density,
+                index_step=relief,
+                colour=-1.0,
+                blur_um=blur,
+                fluorescence=0.02,
+                seed=seed,
+            )
+            found.append((strand, Content.CREASE))
+    return found
+
+
 def sample_spherulites(rng: Rng, drops: Drops) -> list[tuple[Sphere, Content]]:
     """Spherulites of one size."""
     size = drops[0][0].radius_um * log_uniform(rng, 0.03, 0.2)
@@ -113,5 +160,5 @@ def sample_particles(rng: Rng, drops: Drops) -> list[tuple[Speck, Content]]:
         _, ground = drops[int(rng.integers(len(drops)))]
         x, y = ground.point(rng, 0.95)
         diameter = size * float(np.exp(rng.normal(0, 0.45)))
-        found.append((Speck(x, y, diameter, density, relief, blur, glow, sub_seed(rng)), Content.PARTICLES))
+        found.append((Speck(x, y, diameter, density, relief, blur, 0.0, glow, sub_seed(rng)), Content.PARTICLES))
     return found

@@ -16,6 +16,7 @@ class Content(StrEnum):
     DUST = "dust"
     FIBRE = "fibre"
     SCRATCH = "scratch"
+    CREASE = "crease"
     BUBBLE = "bubble"
     CONDENSATION = "condensation"
     FILM_PIECE = "film-piece"
@@ -269,6 +270,7 @@ class Speck:
         density: Optical density.
         relief: Optical path at its middle, micrometres.
         blur_um: Defocus.
+        ring: How far it looks like a ring, as a defocused grain does; 0 to 1.
         fluorescence: Brightness in UV.
         seed: Of its outline.
     """
@@ -279,6 +281,7 @@ class Speck:
     density: float
     relief: float
     blur_um: float
+    ring: float
     fluorescence: float
     seed: int
 

@@ -33,6 +33,8 @@ def paint_speck(fields: Fields, speck: Speck) -> None:
     bump = np.exp(-(rho2 ** np.float32(sharp)))
     # A defocused grain spreads the same absorption over a larger area.
     weight = np.float32((0.5 * speck.size_um / spread) ** 2)
+    if speck.ring > 0:
+        bump = bump * (1.0 - np.float32(2.2 * speck.ring) * np.exp(rho2 * np.float32(-2.5)))
     bump = reduce_by(bump.astype(np.float32), factor) * weight
     fields.density[window] += np.float32(speck.density) * bump
     fields.path[window] += np.float32(speck.relief) * bump

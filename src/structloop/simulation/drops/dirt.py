@@ -54,6 +54,41 @@ def sample_flakes(rng: Rng, lab: Facility, drops: Drops) -> list[Flake]:
     return found
 
 
+def _sample_dust(rng: Rng, x: float, y: float) -> Speck:
+    """A grain: sharp and dark on the floor, or a soft disk or ring where it is out of focus."""
+    sharp = chance(rng, 0.5)
+    return Speck(
+        x_um=x,
+        y_um=y,
+        size_um=log_uniform(rng, 3, 40),
+        density=log_uniform(rng, 0.5, 3.0) if sharp else log_uniform(rng, 0.05, 1.5),
+        relief=log_uniform(rng, 0.02, 1.0),
+        blur_um=log_uniform(rng, 0.3, 3) if sharp else log_uniform(rng, 2, 35),
+        ring=rng.uniform(0.2, 1.0) if not sharp and chance(rng, 0.4) else 0.0,
+        fluorescence=log_uniform(rng, 0.005, 0.6),
+        seed=sub_seed(rng),
+    )
+
+
+def _sample_fragment(rng: Rng, x: float, y: float) -> Strand:
+    """A short dark piece of a hair, or a splinter."""
+    straight = chance(rng, 0.3)
+    return Strand(
+        x_um=x,
+        y_um=y,
+        length_um=log_uniform(rng, 25, 350),
+        width_um=log_uniform(rng, 2.5, 14),
+        angle_rad=rng.uniform(0, 2 * math.pi),
+        curl=float(rng.normal(0, 0.1 if straight else 2.0)),
+        density=log_uniform(rng, 0.3, 3.0),
+        index_step=float(rng.normal(0, 0.05)),
+        colour=-1.0,
+        blur_um=log_uniform(rng, 0.3, 6),
+        fluorescence=log_uniform(rng, 0.005, 0.3),
+        seed=sub_seed(rng),
+    )
+
+
 def add_dirt(
     rng: Rng, lab: Facility, strands: list[tuple[Strand, Content]], specks: list[tuple[Speck, Content]]
 ) -> None:
@@ -64,20 +99,9 @@ def add_dirt(
     def anywhere() -> tuple[float, float]:
         return float(rng.uniform(-0.5, 0.5) * width), float(rng.uniform(-0.5, 0.5) * height)
 
-    for _ in range(int(rng.poisson(3.0 * dirt))):
-        x, y = anywhere()
-        size = log_uniform(rng, 3, 40)
-        speck = Speck(
-            x,
-            y,
-            size,
-            log_uniform(rng, 0.05, 2.0),
-            log_uniform(rng, 0.02, 1.0),
-            log_uniform(rng, 0.5, 30),
-            log_uniform(rng, 0.005, 0.6),
-            sub_seed(rng),
-        )
-        specks.append((speck, Content.DUST))
+    grains, fragments = int(rng.poisson(4.0 * dirt)), int(rng.poisson(0.4 * dirt))
+    specks += [(_sample_dust(rng, *anywhere()), Content.DUST) for _ in range(grains)]
+    strands += [(_sample_fragment(rng, *anywhere()), Content.FIBRE) for _ in range(fragments)]
     for _ in range(int(rng.poisson(0.15 * dirt))):
         x, y = anywhere()
         strands.append((sample_fibre(rng, x, y, 0.25 * min(width, height)), Content.FIBRE))

@@ -191,6 +191,8 @@ def _sample_uv(rng: np.random.Generator, short_um: float) -> UvStyle:
         blur_um=log_uniform(rng, 1.5, 9),
         plastic_glow=log_uniform(rng, 0.005, 0.15),
         drop_glow=log_uniform(rng, 0.02, 0.35),
+        rim_glow=log_uniform(rng, 0.1, 2.0) if chance(rng, 0.5) else 0.0,
+        stripes=log_uniform(rng, 0.002, 0.015) if chance(rng, 0.3) else 0.0,
         gain=log_uniform(rng, 0.4, 2.5),
         offset=rng.uniform(0, 0.12),
         noise=log_uniform(rng, 0.002, 0.025),

@@ -36,7 +36,7 @@ def _population(rng: Rng, drops: Drops) -> list[Crystal]:
     kind = str(
         rng.choice(
             ["single", "few", "many", "micro", "cluster", "plates", "stack", "needles", "bundle", "urchin", "dendrite"],
-            p=[0.12, 0.18, 0.1, 0.14, 0.11, 0.09, 0.04, 0.08, 0.06, 0.06, 0.02],
+            p=[0.11, 0.17, 0.1, 0.17, 0.1, 0.1, 0.04, 0.08, 0.06, 0.05, 0.02],
         )
     )
     radius = drops[0][0].radius_um
@@ -47,7 +47,7 @@ def _population(rng: Rng, drops: Drops) -> list[Crystal]:
     elif kind == "many":
         count, size = int(log_uniform(rng, 10, 80)), log_uniform(rng, 0.04, 0.16) * radius
     elif kind == "micro":
-        count, size = int(log_uniform(rng, 25, 260)), log_uniform(rng, 0.014, 0.05) * radius
+        count, size = int(log_uniform(rng, 25, 400)), log_uniform(rng, 0.018, 0.055) * radius
     elif kind in ("plates", "stack"):
         habit, count = Habit.PLATE, int(log_uniform(rng, 1, 15))
         size = log_uniform(rng, 0.1, 0.6) * radius
@@ -71,13 +71,16 @@ def _place(rng: Rng, drops: Drops, habit: Habit, count: int, size: float, spread
     salt = bool(rng.random() < 0.12)
     shapes = [int(rng.integers(1 << 31)) for _ in range(min(count, 10))]
     index_step = log_uniform(rng, 0.1, 0.2) if salt else log_uniform(rng, 0.05, 0.18)
+    faint = rng.random() < 0.18
+    if faint:
+        index_step = log_uniform(rng, 0.015, 0.05)
     birefringence = 0.0 if rng.random() < 0.2 else log_uniform(rng, 0.002, 0.05 if salt else 0.015)
-    density = log_uniform(rng, 0.005, 0.3)
+    density = log_uniform(rng, 0.001, 0.02) if faint else log_uniform(rng, 0.005, 0.3)
     edge, rounding = rng.uniform(0.0, 1.0), size * rng.uniform(0.0, 0.03)
     rough = log_uniform(rng, 0.001, 0.03)
     glow = log_uniform(rng, 0.001, 0.02) if salt else log_uniform(rng, 0.25, 1.5)
     blur = log_uniform(rng, 0.3, 6.0)
-    reach = float(rng.choice([0.45, 0.75, 0.9, 0.97], p=[0.2, 0.35, 0.3, 0.15]))
+    reach = float(rng.choice([0.45, 0.75, 0.9, 1.0], p=[0.2, 0.35, 0.27, 0.18]))
     if rng.random() < 0.8:
         reach = max(reach - 0.5 * size / drops[0][0].radius_um, 0.1)
     focal_point = drops[0][1].point(rng, reach)
@@ -121,6 +124,6 @@ def _place(rng: Rng, drops: Drops, habit: Habit, count: int, size: float, spread
                     salt=salt,
                 )
             )
-        if len(crystals) > 300:
+        if len(crystals) > 420:
             break
     return crystals

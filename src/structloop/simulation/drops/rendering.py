@@ -12,7 +12,7 @@ from structloop.simulation.drops.optics import illumination, interference_colour
 from structloop.simulation.drops.painting import paint_crystals, paint_surroundings
 from structloop.simulation.drops.scene import DropScene
 from structloop.simulation.drops.truth import DropTruth, measure
-from structloop.simulation.drops.view import FloatImage, View, blur, smoothstep
+from structloop.simulation.drops.view import FloatImage, View, blur, grain, smoothstep
 from structloop.simulation.drops.wells import inner_radius, well_light
 
 MAX_SIDE = 4096
@@ -158,7 +158,8 @@ def render_uv_with_truth(scene: DropScene, long_side: int = 512, *, twin: bool =
             )
             full[window] = 0.75 * excitation[window] * _keep_border(lit, without[window] / (0.75 * excitation[window]))
     else:
-        glow = plastic + np.float32(style.drop_glow) * fields.depth + np.float32(style.gain) * 0.5 * fields.glow
+        rim = np.float32(style.rim_glow) * fields.drop * (1 - fields.depth) ** 4
+        glow = plastic + np.float32(style.drop_glow) * (fields.depth + rim) + np.float32(style.gain) * 0.5 * fields.glow
         without = excitation * glow * shade
         full = without
         if layer is not None:
@@ -203,8 +204,10 @@ def _record_uv(scene: DropScene, seen: FloatImage, reduced: float) -> NDArray[np
     strength = (np.float32(style.noise) + np.float32(style.shot_noise) * np.sqrt(np.clip(seen, 0, 1))) * np.float32(
         reduced**0.7
     )
-    image = seen + strength * rng.standard_normal(seen.shape, dtype=np.float32)
+    image = seen + strength * grain(rng, seen.shape)
     h, w = image.shape
+    if style.stripes > 0:
+        image += np.float32(style.stripes) * blur(rng.standard_normal((1, w), dtype=np.float32), 1.0)
     for _ in range(int(rng.poisson(style.hot_pixels))):
         image[int(rng.integers(h)), int(rng.integers(w))] += np.float32(rng.uniform(0.1, 0.8) * reduced**2)
     if style.border > 0:

@@ -10,6 +10,8 @@ import numpy as np
 
 from structloop.simulation.drops.chemistry import (
     sample_bubbles,
+    sample_creases,
+    sample_highlights,
     sample_oil,
     sample_particles,
     sample_precipitates,
@@ -68,6 +70,10 @@ def sample_scene(
             spheres += sample_oil(rng, wet)
         if chance(rng, 0.05):
             spheres += sample_bubbles(rng, wet)
+        if chance(rng, 0.07):
+            spheres += sample_highlights(rng, wet)
+        if chance(rng, 0.12):
+            strands += sample_creases(rng, wet)
         if chance(rng, 0.05):
             spheres += sample_spherulites(rng, wet)
         if chance(rng, 0.2):
@@ -75,7 +81,7 @@ def sample_scene(
         first = drops[0]
         fibres = int(rng.integers(1, 4)) if chance(rng, 0.12) else 0
         strands += [(sample_fibre(rng, first.x_um, first.y_um, first.radius_um), Content.FIBRE) for _ in range(fibres)]
-    flakes = tuple(sample_flakes(rng, lab, wet)) if chance(rng, 0.1) else ()
+    flakes = tuple(sample_flakes(rng, lab, wet)) if chance(rng, 0.14) else ()
     add_dirt(rng, lab, strands, specks)
     crystal_rng = np.random.default_rng([seed, lab.seed, 303])
     wanted = crystal_rng.random() < prevalence

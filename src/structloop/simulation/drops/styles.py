@@ -160,6 +160,8 @@ class UvStyle:
         blur_um: Blur of the optics.
         plastic_glow: Autofluorescence of the plate.
         drop_glow: Fluorescence of dissolved protein.
+        rim_glow: Further brightness along the drop's edge, to which the liquid guides light.
+        stripes: Contrast of the sensor's columns.
         gain: Brightness of a thick protein crystal.
         offset: Camera offset.
         noise: Standard deviation of the read noise.
@@ -180,6 +182,8 @@ class UvStyle:
     blur_um: float
     plastic_glow: float
     drop_glow: float
+    rim_glow: float
+    stripes: float
     gain: float
     offset: float
     noise: float

@@ -7,6 +7,7 @@ looks alike whatever the size it is rendered at.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from scipy.ndimage import gaussian_filter
 FloatImage = NDArray[np.float32]
 
 _MAX_LATTICE = 700
+_STOCK = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,25 @@ def blur(image: FloatImage, sigma_px: float) -> FloatImage:
     return np.asarray(gaussian_filter(image, sigma_px, mode="nearest", truncate=2.5), dtype=np.float32)
 
 
+def grain(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatImage:
+    """Gaussian noise of unit variance, cut at a random place from a stock, because drawing it anew takes longest."""
+    count = math.prod(shape)
+    if count > _STOCK // 2:
+        return rng.standard_normal(shape, dtype=np.float32)
+    return _cut(int(rng.integers(_STOCK - count)), shape)
+
+
+def _cut(start: int, shape: tuple[int, ...]) -> FloatImage:
+    return _stock_of_noise()[start : start + math.prod(shape)].reshape(shape)
+
+
+@cache
+def _stock_of_noise() -> FloatImage:
+    stock = np.random.default_rng(808).standard_normal(_STOCK, dtype=np.float32)
+    stock.flags.writeable = False
+    return stock
+
+
 def noise(view: View, seed: int, cell_um: float, aspect: float = 1.0) -> FloatImage:
     """Smooth random texture of unit variance with features of about `cell_um`.
 
@@ -111,7 +132,8 @@ def noise(view: View, seed: int, cell_um: float, aspect: float = 1.0) -> FloatIm
     cell_x = max(cell_um, view.um_per_px * 0.75, extent_x / _MAX_LATTICE)
     cell_y = max(cell_um * aspect, view.um_per_px * 0.75, extent_y / _MAX_LATTICE)
     columns, rows = math.ceil(extent_x / cell_x) + 4, math.ceil(extent_y / cell_y) + 4
-    lattice = np.random.default_rng(seed).standard_normal((rows, columns), dtype=np.float32)
+    # Multiplying by an odd constant spreads neighbouring seeds over the stock.
+    lattice = _cut(seed * 2_654_435_761 % (_STOCK - rows * columns), (rows, columns))
     box = (2.0, 2.0, 2.0 + extent_x / cell_x, 2.0 + extent_y / cell_y)
     size = (view.width, view.height)
     drawn = Image.fromarray(lattice).resize(size, Image.Resampling.BICUBIC, box=box)

@@ -1,0 +1,79 @@
+"""`structloop serve`: the browser interface, the API and the jobs of one home, on this machine only."""
+
+import os
+import sys
+import webbrowser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from structloop.cli.context import workspace_of
+
+if TYPE_CHECKING:
+    from structloop.jobs import Workspace
+
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port", min=0, max=65535, help="Port; 0 takes any free one. Default: the setting port.", show_default=False
+    ),
+]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="Address; only this machine's own, until there are users.", show_default=False),
+]
+EPILOG = """
+Examples:
+
+  structloop serve                       http://127.0.0.1:8765
+
+  structloop serve --port 9000 --open    another port, and open the browser
+
+  structloop --home /data/plates serve   another home folder
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("serve", epilog=EPILOG)(serve)
+
+
+def serve(
+    context: typer.Context,
+    port: Port = None,
+    host: Host = None,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = False,
+) -> None:
+    """Serve the browser interface and the API, and run imports and scorings. Ctrl-C ends."""
+    with workspace_of(context, port=port, host=host) as workspace:
+        serve_workspace(workspace, open_browser=open_browser)
+
+
+def serve_workspace(workspace: "Workspace", *, open_browser: bool) -> None:
+    """Serves until Ctrl-C; says where, and opens the browser where there is one to open.
+
+    Raises:
+        AddressRefusedError, AddressInUseError, SettingsError: as `api.serving.serve`.
+    """
+    from structloop.api.serving import serve
+
+    def on_ready(address: str) -> None:
+        typer.echo(f"structloop is at {address} (home: {workspace.home}). Ctrl-C ends.")
+        if open_browser and has_browser():
+            webbrowser.open(address)
+
+    try:
+        serve(workspace, on_ready=on_ready)
+    except KeyboardInterrupt:
+        # The server has ended in good order before it passes the signal on.
+        typer.echo("structloop has ended.", err=True)
+
+
+def has_browser() -> bool:
+    """Whether a graphical browser can be opened; a text browser would take over the terminal."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+__all__ = ["has_browser", "register", "serve_workspace"]

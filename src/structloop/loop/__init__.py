@@ -1,0 +1,1 @@
+"""The loop: annotations, curation, datasets, training, evaluation, promotion. It knows no domain."""
