@@ -13,7 +13,7 @@ from pathlib import Path
 
 from structloop.core.errors import HolesError, NotFoundError, StoreUnavailableError
 from structloop.grids.targeting.holes import FloatArray, HoleTable, parse_holes
-from structloop.grids.targeting.replay import OUTCOME_COLUMN
+from structloop.grids.targeting.replay import MEASURED_COLUMNS, OUTCOME_COLUMN
 from structloop.simulation.hole_sessions import simulate_session
 
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -79,7 +79,7 @@ class RecordedSessions:
             patches=len(set(zip(table.atlas_tile, table.square, table.patch, strict=True))),
             squares=len(set(zip(table.atlas_tile, table.square, strict=True))),
             tiles=len(set(table.atlas_tile)),
-            features=tuple(column for column in table.features if column != OUTCOME_COLUMN),
+            features=tuple(column for column in table.features if column not in MEASURED_COLUMNS),
             simulated=simulated,
         )
         self._write(self._folder / f"{facts.id}.csv", contents)

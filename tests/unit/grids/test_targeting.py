@@ -250,6 +250,9 @@ def test_a_policy_is_never_shown_the_outcome() -> None:
     holes = table(ctf_max_resolution_A=[4.0] * 96)
     with pytest.raises(ReplayError, match="cannot be shown"):
         replay_of(holes, holes.features, ["ctf_max_resolution_A"], MOVES)
+    seen = table(ctf_max_resolution_A=[4.0] * 96, ctf_fit_confidence=[0.9] * 96)
+    with pytest.raises(ReplayError, match="ctf_fit_confidence is measured"):
+        replay_of(seen, seen.features, ["ctf_fit_confidence"], MOVES)
     with pytest.raises(ReplayError, match="no column"):
         replay_of(table(), {}, [], MOVES)
     with pytest.raises(MoveTimesError, match="not fall"):

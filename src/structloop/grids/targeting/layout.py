@@ -7,7 +7,10 @@ import numpy as np
 from structloop.grids.targeting.holes import FloatArray, Groups, HoleTable
 
 CELL = 1.15
-ACROSS = 12
+GAP = 0.6
+# Patches of a square stand in rows of so many, and squares in shelves of this width, in cells.
+ACROSS = 6
+SHELF = 22.0
 
 
 @dataclass(frozen=True)
@@ -32,30 +35,25 @@ class Layout:
 
 
 def lay_out(holes: HoleTable, groups: Groups) -> Layout:
-    """Squares below each other, their patches side by side, each patch in its own image's frame scaled to a cell."""
+    """Squares on shelves in the order of their tiles; the patches of a square in rows, each scaled to a cell."""
     x, y = np.zeros(len(holes)), np.zeros(len(holes))
     places = []
-    top = 0.0
+    left = top = shelf_height = 0.0
     for square in np.argsort(groups.tile_of_square, kind="stable"):
         patches = np.flatnonzero(groups.square_of_patch == square)
+        width = min(len(patches), ACROSS) * CELL
+        height = ((len(patches) - 1) // ACROSS + 1) * CELL
+        if left > 0 and left + width > SHELF:
+            left, top, shelf_height = 0.0, top + shelf_height + GAP, 0.0
         for number, patch in enumerate(patches):
             rows = np.flatnonzero(groups.patch == patch)
-            column, line = number % ACROSS, number // ACROSS
             spread = max(float(np.ptp(holes.x_px[rows])), float(np.ptp(holes.y_px[rows])), 1e-9)
-            x[rows] = column * CELL + (holes.x_px[rows] - holes.x_px[rows].min()) / spread
-            y[rows] = top + line * CELL + (holes.y_px[rows] - holes.y_px[rows].min()) / spread
-        lines = (len(patches) - 1) // ACROSS + 1
-        places.append(
-            SquarePlace(
-                square=groups.square_names[square],
-                atlas_tile=groups.tile_names[groups.tile_of_square[square]],
-                x=0.0,
-                y=top,
-                width=min(len(patches), ACROSS) * CELL,
-                height=lines * CELL,
-            )
-        )
-        top += lines * CELL + 0.4
+            x[rows] = left + number % ACROSS * CELL + (holes.x_px[rows] - holes.x_px[rows].min()) / spread
+            y[rows] = top + number // ACROSS * CELL + (holes.y_px[rows] - holes.y_px[rows].min()) / spread
+        square_name, tile_name = groups.square_names[square], groups.tile_names[groups.tile_of_square[square]]
+        places.append(SquarePlace(square_name, tile_name, left, top, width, height))
+        left += width + GAP
+        shelf_height = max(shelf_height, height)
     return Layout(x, y, tuple(places))
 
 

@@ -14,6 +14,8 @@ from structloop.grids.targeting.reward import Reward
 from structloop.grids.targeting.travel import Move
 
 OUTCOME_COLUMN = "ctf_max_resolution_A"
+# What is measured on the exposure itself, and so unknown before it.
+MEASURED_COLUMNS = frozenset({OUTCOME_COLUMN, "ctf_fit_confidence"})
 COMPARED = ("adaptive", "winstay", "sweep", "greedy", "random")
 
 
@@ -221,9 +223,12 @@ def replay_of(
         raise ReplayError(
             f"no column '{outcome}' with the measured resolution; there are {', '.join(features) or 'none'}"
         )
-    if outcome in use:
-        raise ReplayError(f"'{outcome}' is the outcome; a policy cannot be shown it beforehand")
+    leaks = sorted((MEASURED_COLUMNS | {outcome}) & set(use))
+    if leaks:
+        raise ReplayError(
+            f"{', '.join(leaks)} is measured on the exposure; a policy cannot be shown it beforehand: leave it out"
+        )
     return Replay(table.select_features(use), features[outcome], move_minutes, threshold_angstrom)
 
 
-__all__ = ["COMPARED", "OUTCOME_COLUMN", "Replay", "ReplayError", "Share", "Step", "replay_of"]
+__all__ = ["COMPARED", "MEASURED_COLUMNS", "OUTCOME_COLUMN", "Replay", "ReplayError", "Share", "Step", "replay_of"]
