@@ -26,9 +26,7 @@ def brightness_card(
         name=name,
         summary="Calls bright images crystals.",
         family="brightness",
-        input=InputSpecification(
-            width_px=8, height_px=8, colour="grayscale", resize="squash", mean=(0.0,), std=(1.0,)
-        ),
+        input=InputSpecification(width_px=8, height_px=8, colour="grayscale", resize="squash", mean=(0.0,), std=(1.0,)),
         labels=("crystal", "other"),
         modalities=tuple(modalities),
         files=(ModelFile(path="model.safetensors", size_bytes=0, sha256=weights * 64),),

@@ -3,8 +3,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
-from support.classifiers import BrightnessModels, brightness_card
-from support.plates import PlateBuilder, plate_of_greys
 
 from structloop.core.errors import ModelNotFoundError, NotFoundError, UnsupportedModalityError
 from structloop.crystals.score_files import ScoreRow, score_rows
@@ -13,6 +11,8 @@ from structloop.schema.crystals import CombinationRule
 from structloop.schema.images import Focus, Modality
 from structloop.store import Database
 from structloop.store.tables import Base, DropImageFile, ExperimentScore, ImageScore, Plate, Scoring
+from support.classifiers import BrightnessModels, brightness_card
+from support.plates import PlateBuilder, plate_of_greys
 
 
 def rows_of(database: Database, scoring_id: int) -> dict[tuple[str, int], ScoreRow]:
