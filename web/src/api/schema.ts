@@ -837,11 +837,6 @@ export interface components {
             /** Well */
             well: string;
         };
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
-        };
         /**
          * IdentityCalibration
          * @description The network's softmax is reported as it is.
@@ -1130,8 +1125,16 @@ export interface components {
         LayoutView: {
             /** Description */
             description: string;
-            /** Name */
+            /**
+             * Name
+             * @description For `layout` of an import.
+             */
             name: string;
+            /**
+             * Title
+             * @description For people.
+             */
+            title: string;
         };
         /**
          * Metric
@@ -1796,19 +1799,6 @@ export interface components {
             /** Version */
             version: string;
         };
-        /** ValidationError */
-        ValidationError: {
-            /** Context */
-            ctx?: Record<string, never>;
-            /** Input */
-            input?: unknown;
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-        };
     };
     responses: never;
     parameters: never;
@@ -2016,7 +2006,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events `job` (a JobView), `plates` (a PlatesChanged) and `resync` (a Resync), each as JSON. */
+            /** @description Events `job` (JobView), `plates` (PlatesChanged) and `resync` (Resync), each as JSON. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2025,13 +2015,13 @@ export interface operations {
                     "text/event-stream": components["schemas"]["JobView"] | components["schemas"]["PlatesChanged"] | components["schemas"]["Resync"];
                 };
             };
-            /** @description Validation Error */
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2178,7 +2168,6 @@ export interface operations {
                 };
                 content: {
                     "image/jpeg": unknown;
-                    "image/png": unknown;
                 };
             };
             /** @description The caller's copy, named by its ETag, is still right. */
