@@ -47,7 +47,8 @@ class BrightnessClassifier:
 
     def prepare(self, image: Image.Image, modality: Modality) -> PreparedImage:
         """The mean grey value, as a 1 x 1 x 1 image."""
-        return np.asarray(image.convert("L"), dtype=np.float32).mean(keepdims=True)[None] / np.float32(255)
+        grey = np.asarray(image.convert("L"), dtype=np.float64)
+        return np.full((1, 1, 1), grey.mean() / 255, dtype=np.float32)
 
     def logits(self, batch: ImageBatch, modality: Modality) -> NDArray[np.float32]:
         """Log-odds of the mean grey value."""
