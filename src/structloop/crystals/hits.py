@@ -118,9 +118,8 @@ def _candidates(
     session: Session, plates: list[Row[Any]], first_place: int, floor: float | None, *, unreviewed: bool
 ) -> list[_Candidate]:
     scorings = [plate.current_scoring_id for plate in plates]
-    thresholds = dict(
-        session.execute(select(Scoring.id, Scoring.alarm_threshold).where(Scoring.id.in_(scorings))).tuples().all()
-    )
+    found = session.execute(select(Scoring.id, Scoring.alarm_threshold).where(Scoring.id.in_(scorings)))
+    thresholds = {row.id: row.alarm_threshold for row in found}
     if not thresholds:
         return []
     minimum = min(thresholds.values()) if floor is None else floor
@@ -139,7 +138,7 @@ def _candidates(
 def _inspection_numbers(session: Session, page: list[_Candidate]) -> dict[int, int]:
     keys = {item.drop.inspection_id for item in page}
     rows = session.execute(select(Inspection.id, Inspection.number).where(Inspection.id.in_(keys)))
-    return dict(rows.tuples().all())
+    return {row.id: row.number for row in rows}
 
 
 def _view(rank: int, item: _Candidate, numbers: dict[int, int]) -> HitView:
