@@ -141,8 +141,9 @@ def _error_rows(kind: type[Exception], depth: int) -> Iterator[str]:
 
 def cli_page() -> str:
     """The page of all commands, made from the command line itself."""
-    from structloop.cli.main import app
     from typer.main import get_command
+
+    from structloop.cli.main import app
 
     parts = [CLI_HEAD]
     root: Any = get_command(app)

@@ -26,9 +26,7 @@ def brightness_card(
         name=name,
         summary="Calls bright images crystals.",
         family="brightness",
-        input=InputSpecification(
-            width_px=8, height_px=8, colour="grayscale", resize="squash", mean=(0.0,), std=(1.0,)
-        ),
+        input=InputSpecification(width_px=8, height_px=8, colour="grayscale", resize="squash", mean=(0.0,), std=(1.0,)),
         labels=("crystal", "other"),
         modalities=tuple(modalities),
         files=(ModelFile(path="model.safetensors", size_bytes=0, sha256=weights * 64),),
@@ -49,7 +47,8 @@ class BrightnessClassifier:
 
     def prepare(self, image: Image.Image, modality: Modality) -> PreparedImage:
         """The mean grey value, as a 1 x 1 x 1 image."""
-        return np.asarray(image.convert("L"), dtype=np.float32).mean(keepdims=True)[None] / np.float32(255)
+        grey = np.asarray(image.convert("L"), dtype=np.float64)
+        return np.full((1, 1, 1), grey.mean() / 255, dtype=np.float32)
 
     def logits(self, batch: ImageBatch, modality: Modality) -> NDArray[np.float32]:
         """Log-odds of the mean grey value."""

@@ -56,4 +56,12 @@ def get_logger(name: str) -> FilteringBoundLogger:
     return logger
 
 
+if not structlog.is_configured():
+    # structlog's own default writes every message to standard output, where a library has no business.
+    structlog.configure(
+        processors=[_mask, *structlog.get_config()["processors"]],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+    )
+
 __all__ = ["configure_logging", "get_logger", "mask_secrets"]

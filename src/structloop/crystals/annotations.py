@@ -138,9 +138,8 @@ def drop_annotations(session: Session, drop_id: int) -> list[AnnotationView]:
     rows = _rows(session, Annotation.item_id == drop_id)
     withdrawn = _withdrawn(rows)
     occasions = {row.occasion_id for row in rows}
-    numbers = dict(
-        session.execute(select(Inspection.id, Inspection.number).where(Inspection.id.in_(occasions))).tuples().all()
-    )
+    inspections = session.execute(select(Inspection.id, Inspection.number).where(Inspection.id.in_(occasions)))
+    numbers = {row.id: row.number for row in inspections}
     return [
         _view(row, row.label, numbers.get(row.occasion_id or 0), withdrawn=row.id in withdrawn)
         for row in reversed(rows)

@@ -14,6 +14,13 @@ from structloop.store import Database
 from structloop.store.tables import Drop, Inspection, Plate, Scoring
 
 _PLATES_AT_ONCE = 25
+_FLOORS = (0.5, 0.1, 0.0)
+_BEST = best_scores(from_minimum=True)
+_BEST_DROPS = (
+    select(_BEST, Drop.plate_id, Drop.row, Drop.column, Drop.number, Plate.barcode)
+    .join(Drop, _BEST.c.drop_id == Drop.id)
+    .join(Plate, Drop.plate_id == Plate.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +66,11 @@ def ranked_hits(
             plate_row(session, plate_id)
         plates = _plates(session, plate_id, below_threshold)
         found: list[_Candidate] = []
-        read = 0
-        while read < len(plates):
-            # The last one wanted, when it is found already, beats whatever the next plate can hold.
-            if len(found) >= wanted and found[wanted - 1].probability >= plates[read].best_probability:
+        # Drops far below matter only where there are not enough likelier ones, and there are many of them.
+        for floor in _FLOORS if below_threshold else (None,):
+            found = _likeliest(session, plates, wanted, floor, unreviewed=unreviewed)
+            if len(found) >= wanted:
                 break
-            batch = plates[read : read + _PLATES_AT_ONCE]
-            found += _candidates(session, batch, read, below_threshold, unreviewed)
-            found.sort(key=_Candidate.key)
-            del found[wanted:]
-            read += len(batch)
         has_more = len(found) >= wanted
         total = None
         if not has_more:
@@ -97,28 +99,37 @@ def _plates(session: Session, plate_id: int | None, below_threshold: bool) -> li
     return list(session.execute(statement))
 
 
+def _likeliest(
+    session: Session, plates: list[Row[Any]], wanted: int, floor: float | None, *, unreviewed: bool
+) -> list[_Candidate]:
+    """The first `wanted` drops of the ranking, or all there are: those that reach `floor` (None: their threshold)."""
+    found: list[_Candidate] = []
+    for place in range(0, len(plates), _PLATES_AT_ONCE):
+        # The last one wanted, when it is found already, beats whatever the next plate can hold.
+        if len(found) >= wanted and found[wanted - 1].probability >= plates[place].best_probability:
+            break
+        found += _candidates(session, plates[place : place + _PLATES_AT_ONCE], place, floor, unreviewed=unreviewed)
+        found.sort(key=_Candidate.key)
+        del found[wanted:]
+    return found
+
+
 def _candidates(
-    session: Session, plates: list[Row[Any]], first_place: int, below_threshold: bool, unreviewed: bool
+    session: Session, plates: list[Row[Any]], first_place: int, floor: float | None, *, unreviewed: bool
 ) -> list[_Candidate]:
     scorings = [plate.current_scoring_id for plate in plates]
-    thresholds = dict(
-        session.execute(select(Scoring.id, Scoring.alarm_threshold).where(Scoring.id.in_(scorings))).tuples().all()
-    )
+    found = session.execute(select(Scoring.id, Scoring.alarm_threshold).where(Scoring.id.in_(scorings)))
+    thresholds = {row.id: row.alarm_threshold for row in found}
     if not thresholds:
         return []
-    minimum = 0.0 if below_threshold else min(thresholds.values())
-    best = best_scores(scorings, minimum)
-    rows = session.execute(
-        select(best, Drop.plate_id, Drop.row, Drop.column, Drop.number, Plate.barcode)
-        .join(Drop, best.c.drop_id == Drop.id)
-        .join(Plate, Drop.plate_id == Plate.id)
-    ).all()
+    minimum = min(thresholds.values()) if floor is None else floor
+    rows = session.execute(_BEST_DROPS, {"scorings": scorings, "minimum": minimum}).all()
     labels = current_labels(session, [plate.id for plate in plates])
     places = {plate.id: place for place, plate in enumerate(plates, start=first_place)}
     return [
         _Candidate(row.crystal_probability, places[row.plate_id], row, threshold, labels.get(row.drop_id))
         for row in rows
-        if below_threshold or row.crystal_probability >= thresholds[row.scoring_id]
+        if floor is not None or row.crystal_probability >= thresholds[row.scoring_id]
         if not (unreviewed and row.drop_id in labels)
         for threshold in (thresholds[row.scoring_id],)
     ]
@@ -127,7 +138,7 @@ def _candidates(
 def _inspection_numbers(session: Session, page: list[_Candidate]) -> dict[int, int]:
     keys = {item.drop.inspection_id for item in page}
     rows = session.execute(select(Inspection.id, Inspection.number).where(Inspection.id.in_(keys)))
-    return dict(rows.tuples().all())
+    return {row.id: row.number for row in rows}
 
 
 def _view(rank: int, item: _Candidate, numbers: dict[int, int]) -> HitView:

@@ -38,6 +38,8 @@ class _Shown(NamedTuple):
 
 
 _NOTHING = _Shown()
+_BEST = best_scores(from_minimum=False)
+_BEST_SHOWN = select(*(_BEST.c[name] for name in ("drop_id", *_Shown._fields)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,7 @@ def _cells(
         what = shown.get(drop_id, _NOTHING)
         label = labels.get(drop_id)
         cells.append(
-            # The values come from the database in the right types; checking each again would take half the time.
-            PlateMapCell.model_construct(
+            PlateMapCell(
                 drop_id=drop_id,
                 well=name,
                 row=row,
@@ -138,8 +139,7 @@ def _best(
 ) -> dict[int, _Shown]:
     shown: dict[int, _Shown] = {}
     if scoring_id is not None:
-        best = best_scores([scoring_id])
-        for row in session.execute(select(*(best.c[name] for name in ("drop_id", *_Shown._fields)))):
+        for row in session.execute(_BEST_SHOWN, {"scorings": [scoring_id]}):
             shown[row[0]] = _Shown(*row[1:])
     # A drop without a score shows its newest images.
     missing = {drop.id for drop in drops} - shown.keys()

@@ -3,13 +3,49 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Subquery, func, select
+from sqlalchemy import Subquery, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from structloop.core.errors import NotFoundError
 from structloop.crystals.views import InspectionView, ModelReference, ScoringView
 from structloop.schema.crystals import CombinationRule
 from structloop.store.tables import Drop, DropImageFile, ExperimentScore, Inspection, ModelVersion, Plate, Scoring
+
+# Statements are made once: making one takes longer than a small query.
+_IMAGES_OF_INSPECTION = (
+    select(func.count())
+    .where(DropImageFile.inspection_id == Inspection.id, DropImageFile.superseded_by_id.is_(None))
+    .scalar_subquery()
+)
+_INSPECTIONS = (
+    select(
+        Inspection.id,
+        Inspection.number,
+        Inspection.imager,
+        Inspection.taken_at,
+        _IMAGES_OF_INSPECTION.label("image_count"),
+    )
+    .where(Inspection.plate_id == bindparam("plate"))
+    .order_by(Inspection.number)
+)
+_VISIBLE, _UV = aliased(ModelVersion), aliased(ModelVersion)
+_SCORINGS = (
+    select(
+        Scoring.id,
+        Scoring.rule,
+        Scoring.alarm_threshold,
+        Scoring.created_at,
+        Scoring.updated_at,
+        _VISIBLE.name.label("visible_name"),
+        _VISIBLE.version.label("visible_version"),
+        _UV.name.label("uv_name"),
+        _UV.version.label("uv_version"),
+    )
+    .outerjoin(_VISIBLE, Scoring.model_visible_id == _VISIBLE.id)
+    .outerjoin(_UV, Scoring.model_uv_id == _UV.id)
+    .where(Scoring.plate_id == bindparam("plate"))
+    .order_by(Scoring.updated_at.desc(), Scoring.id.desc())
+)
 
 
 class PlateRow(NamedTuple):
@@ -60,16 +96,7 @@ def drops_of(session: Session, plate_id: int) -> list[DropPlace]:
 
 def inspections_of(session: Session, plate_id: int) -> list[InspectionView]:
     """The inspections of a plate, by number, with how many images each has (replaced ones left out)."""
-    count = (
-        select(func.count())
-        .where(DropImageFile.inspection_id == Inspection.id, DropImageFile.superseded_by_id.is_(None))
-        .scalar_subquery()
-    )
-    rows = session.execute(
-        select(Inspection.id, Inspection.number, Inspection.imager, Inspection.taken_at, count.label("image_count"))
-        .where(Inspection.plate_id == plate_id)
-        .order_by(Inspection.number)
-    )
+    rows = session.execute(_INSPECTIONS, {"plate": plate_id})
     return [
         InspectionView(
             id=row.id, number=row.number, imager=row.imager, taken_at=row.taken_at, image_count=row.image_count
@@ -80,24 +107,7 @@ def inspections_of(session: Session, plate_id: int) -> list[InspectionView]:
 
 def scorings_of(session: Session, plate_id: int, current_id: int | None) -> list[ScoringView]:
     """The ways a plate was scored, newest first."""
-    visible, uv = aliased(ModelVersion), aliased(ModelVersion)
-    rows = session.execute(
-        select(
-            Scoring.id,
-            Scoring.rule,
-            Scoring.alarm_threshold,
-            Scoring.created_at,
-            Scoring.updated_at,
-            visible.name.label("visible_name"),
-            visible.version.label("visible_version"),
-            uv.name.label("uv_name"),
-            uv.version.label("uv_version"),
-        )
-        .outerjoin(visible, Scoring.model_visible_id == visible.id)
-        .outerjoin(uv, Scoring.model_uv_id == uv.id)
-        .where(Scoring.plate_id == plate_id)
-        .order_by(Scoring.updated_at.desc(), Scoring.id.desc())
-    )
+    rows = session.execute(_SCORINGS, {"plate": plate_id})
     return [
         ScoringView(
             id=row.id,
@@ -127,15 +137,15 @@ def chosen_scoring(scorings: Sequence[ScoringView], scoring_id: int | None, barc
     raise NotFoundError(f"plate {barcode} has no scoring {scoring_id}; leave it out for the newest one")
 
 
-def best_scores(scoring_ids: Sequence[int], minimum: float | None = None) -> Subquery:
-    """Each drop's best experiment score so far under any of `scoring_ids`, which belong to different plates.
+def best_scores(*, from_minimum: bool) -> Subquery:
+    """Each drop's best experiment score so far under some scorings, which belong to different plates.
 
     Columns: those of `ExperimentScore`, without `created_at`. Experiments without a probability come last, so that a
     drop is there even when all that is known of it is an error. Of equal probabilities the later inspection's counts.
+    To be executed with the parameter `scorings`, a list of keys.
 
     Args:
-        scoring_ids: Scorings, at most one per plate.
-        minimum: Leave out experiments below this probability.
+        from_minimum: Whether to leave out experiments below the parameter `minimum`.
     """
     place = func.row_number().over(
         partition_by=ExperimentScore.drop_id,
@@ -152,9 +162,9 @@ def best_scores(scoring_ids: Sequence[int], minimum: float | None = None) -> Sub
         ExperimentScore.crystal_probability,
         ExperimentScore.error,
         place.label("place"),
-    ).where(ExperimentScore.scoring_id.in_(scoring_ids))
-    if minimum is not None:
-        ranked = ranked.where(ExperimentScore.crystal_probability >= minimum)
+    ).where(ExperimentScore.scoring_id.in_(bindparam("scorings", expanding=True)))
+    if from_minimum:
+        ranked = ranked.where(ExperimentScore.crystal_probability >= bindparam("minimum"))
     inner = ranked.subquery()
     return select(*(column for column in inner.c if column.key != "place")).where(inner.c.place == 1).subquery()
 

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -22,3 +24,15 @@ def test_lines_below_the_level_are_dropped(capsys: pytest.CaptureFixture[str]) -
     configure_logging("error")
     get_logger(__name__).warning("nothing to see")
     assert capsys.readouterr().err == ""
+
+
+def test_a_program_that_uses_the_library_sees_warnings_only_and_on_standard_error() -> None:
+    code = (
+        "from structloop.core.log import get_logger; log = get_logger('x'); "
+        "log.info('quiet', url='s://me:hunter2@db'); log.warning('loud', url='s://me:hunter2@db')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert result.stdout == ""
+    assert "loud" in result.stderr
+    assert "quiet" not in result.stderr
+    assert "hunter2" not in result.stderr

@@ -21,6 +21,11 @@ interface Props {
 type Series = "probability" | "visible_probability" | "uv_probability";
 
 const SERIES: readonly Series[] = ["visible_probability", "uv_probability", "probability"];
+const NAMES: Readonly<Record<Series, string>> = {
+  probability: "Combined",
+  visible_probability: "Visible",
+  uv_probability: "UV",
+};
 const height = (value: number) => PAD_PX + (1 - value) * (CHART_PX - 2 * PAD_PX);
 const middle = (index: number) => (index + 0.5) * COLUMN_PX;
 
@@ -34,6 +39,7 @@ export function TimeCourse({ inspections, current, threshold, blind, onChoose }:
   return (
     <section className="time-course" aria-label="Time course" ref={strip}>
       {!blind && (
+        <div className="chart">
         <svg width={width} height={CHART_PX} role="img" aria-label="Crystal probability over the inspections">
           {threshold !== undefined && (
             <line className="threshold" x1={0} x2={width} y1={height(threshold)} y2={height(threshold)} />
@@ -53,6 +59,14 @@ export function TimeCourse({ inspections, current, threshold, blind, onChoose }:
             );
           })}
         </svg>
+          <ul className="series-key">
+            {SERIES.toReversed().map((series) => (
+              <li key={series} className={series}>
+                {NAMES[series]}
+              </li>
+            ))}
+          </ul>
+        </div>
       )}
       <div className="stops" role="radiogroup" aria-label="Inspection" style={vars({ "--column": `${COLUMN_PX}px` })}>
         {inspections.map((one) => {

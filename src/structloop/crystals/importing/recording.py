@@ -101,7 +101,7 @@ def forget_old_problems(database: Database, report: ImportReport, started_at: da
     with database.session() as session:
         session.execute(
             delete(ImportProblem).where(
-                ImportProblem.path.startswith(f"{report.root}/", autoescape=True),
+                ImportProblem.path.startswith(f"{str(report.root).rstrip('/')}/", autoescape=True),
                 ImportProblem.run_id != report.run_id,
                 ImportProblem.seen_at < started_at,
             )
@@ -167,7 +167,7 @@ class _BatchWriter:
         images, experiments = self._session.execute(
             select(func.sum(live.c.images), func.count()).select_from(live)
         ).one()
-        return images or 0, experiments
+        return int(images or 0), experiments
 
     def _plates(self, images: Mapping[str, Sequence[DropImage]]) -> dict[str, Plate]:
         if not images:

@@ -9,9 +9,9 @@ from structloop.simulation.drops.painting import Box, CrystalLayer
 from structloop.simulation.drops.scene import DropScene
 from structloop.simulation.drops.view import FloatImage, blur
 
-SEEN_CONTRAST = 0.07
+SEEN_CONTRAST = 0.1
 SEEN_PROMINENCE = 0.9
-SEEN_PX = 5.0
+SEEN_PX = 7.0
 
 
 @dataclass(frozen=True, slots=True)

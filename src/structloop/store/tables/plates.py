@@ -92,7 +92,7 @@ class DropImageFile(Base):
         UniqueConstraint(
             "drop_id", "inspection_id", "modality", "profile", "focus", "sha256", name="uq_drop_image_key"
         ),
-        Index("ix_drop_image_inspection_id", "inspection_id"),
+        Index("ix_drop_image_inspection_id", "inspection_id", "superseded_by_id"),
         Index("ix_drop_image_path", "path"),
     )
 

@@ -231,7 +231,7 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("drop_image", schema=None) as batch_op:
-        batch_op.create_index("ix_drop_image_inspection_id", ["inspection_id"], unique=False)
+        batch_op.create_index("ix_drop_image_inspection_id", ["inspection_id", "superseded_by_id"], unique=False)
         batch_op.create_index("ix_drop_image_path", ["path"], unique=False)
 
     op.create_table(

@@ -1,0 +1,128 @@
+"""The pictures in the documentation, made again where STRUCTLOOP_TEST_UPDATE_SCREENSHOTS=1 is set, else left alone.
+
+Every run opens all of these pages in light and dark, wide and narrow, and looks for what is broken; only with the
+variable set are the files written, because rendering differs a little from machine to machine.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from browser.conftest import Console, Server
+from browser.workspace import Sizes, fill_demo
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+UPDATE = os.environ.get("STRUCTLOOP_TEST_UPDATE_SCREENSHOTS") == "1"
+IMAGES = Path(__file__).parents[2] / "docs/images"
+LARGEST_BYTES = 300_000
+WIDE, NARROW = (1360, 850), (390, 844)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: its file name, where, how wide and in which theme."""
+
+    name: str
+    path: str
+    theme: str = "light"
+    size: tuple[int, int] = WIDE
+
+
+SHOTS = [
+    Shot("plates-light", "/"),
+    Shot("plates-dark", "/", "dark"),
+    Shot("plates-narrow-light", "/", size=NARROW),
+    Shot("plate-map-light", "/plates/1"),
+    Shot("plate-map-dark", "/plates/1", "dark"),
+    Shot("plate-map-narrow-light", "/plates/1", size=NARROW),
+    Shot("plate-map-narrow-dark", "/plates/1", "dark", NARROW),
+    Shot("plate-images-light", "/plates/1?view=images"),
+    Shot("drop-viewer-light", "/plates/1/drops/{best}?order=rank"),
+    Shot("drop-viewer-dark", "/plates/1/drops/{best}?order=rank", "dark"),
+    Shot("drop-viewer-narrow-light", "/plates/1/drops/{best}", size=NARROW),
+    Shot("drop-viewer-narrow-dark", "/plates/1/drops/{best}", "dark", NARROW),
+    Shot("hits-dark", "/hits?all=1", "dark"),
+    Shot("model-light", "/models/{model}"),
+]
+
+
+@pytest.fixture(scope="module")
+def pictured(shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The small workspace of the other tests, or, to make pictures, a full plate scored by the default model."""
+    if not UPDATE:
+        yield shared_server
+        return
+    home = tmp_path_factory.mktemp("pictures") / "home"
+    home.mkdir()
+    fill_demo(home, Sizes(rows=8, columns=12, drops=2, long_side=640))
+    server = Server(home)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("shot", SHOTS, ids=lambda shot: shot.name)
+def test_pages_are_whole_in_every_theme_and_width(
+    shot: Shot, chromium: Browser, pictured: Server, tmp_path: Path
+) -> None:
+    width, height = shot.size
+    dark = shot.theme == "dark"
+    profile = chromium.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        device_scale_factor=1 if shot.size == WIDE else 2,
+        reduced_motion="reduce",
+    )
+    page = profile.new_page()
+    console = Console()
+    console.watch(page)
+    ranked = page.request.get(f"{pictured.url}/api/v1/hits?plate=1&below_threshold=true&limit=1").json()
+    models = page.request.get(f"{pictured.url}/api/v1/models").json()
+    if "{model}" in shot.path and not models:
+        pytest.skip("no model is installed")
+    model = next((model["name"] for model in models if model["is_default"]), "")
+    page.goto(pictured.url + shot.path.format(best=ranked["items"][0]["drop_id"], model=model))
+    settle(page)
+    if shot.path == "/plates/1" and shot.size == WIDE:
+        page.locator(".plate-grid a.drop.hit").first.hover()
+    picture = tmp_path / f"{shot.name}.png"
+    page.screenshot(path=picture)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert console.complaints == []
+    profile.close()
+    if UPDATE:
+        reduce_colours(picture)
+        assert picture.stat().st_size < LARGEST_BYTES
+        IMAGES.mkdir(exist_ok=True, parents=True)
+        shutil.copyfile(picture, IMAGES / picture.name)
+
+
+def settle(page: Page) -> None:
+    """Waits until everything in sight is drawn."""
+    expect(page.locator("main > *").first).to_be_visible()
+    expect(page.locator("[aria-busy='true'], .skeleton")).to_have_count(0)
+    expect(page.locator(".deep-zoom .canvas.waiting")).to_have_count(0)
+    page.wait_for_function(
+        """() => [...document.images].every((image) => {
+          const box = image.getBoundingClientRect();
+          return image.complete || box.top > innerHeight || box.bottom < 0;
+        })"""
+    )
+    page.wait_for_timeout(400)
+
+
+def reduce_colours(picture: Path) -> None:
+    """Photographs make large PNG files; as few colours as needed still show what a page looks like."""
+    with Image.open(picture) as image:
+        full = image.convert("RGB")
+    for colours in (256, 128, 64, 32, 24):
+        full.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(picture, optimize=True)
+        if picture.stat().st_size < LARGEST_BYTES:
+            return
