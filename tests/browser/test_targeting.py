@@ -1,6 +1,5 @@
 """Replaying a session: the map, the slider, the sentence, and overrides, by mouse and keyboard."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,12 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def empty_page(bare_page: Page, server: Server) -> Iterator[Page]:
+def empty_page(bare_page: Page, server: Server) -> Page:
     """The page of sessions on an empty home."""
     server.start()
     bare_page.goto(f"{server.url}/targeting")
     expect(bare_page.get_by_role("heading", name="What would structloop have done?")).to_be_visible()
-    yield bare_page
+    return bare_page
 
 
 @pytest.fixture
