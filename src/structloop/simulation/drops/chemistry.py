@@ -111,12 +111,16 @@ def sample_creases(rng: Rng, drops: Drops) -> list[tuple[Strand, Content]]:
     size, width = drop.radius_um * log_uniform(rng, 0.06, 0.5), log_uniform(rng, 3, 18)
     dark, relief, blur = log_uniform(rng, 0.1, 1.0), float(rng.normal(0, 0.06)), log_uniform(rng, 0.5, 8)
     turn = rng.uniform(0, 2 * math.pi)
-    arms = int(rng.integers(1, 6))
+    arms, ragged = int(rng.integers(1, 6)), 0.0
+    if chance(rng, 0.4):
+        # A tear: thick, black and ragged.
+        width, dark, blur = log_uniform(rng, 8, 45), log_uniform(rng, 0.8, 4.0), log_uniform(rng, 0.3, 4)
+        arms, ragged = int(rng.integers(1, 4)), rng.uniform(0.2, 1.2)
     found = []
     for arm in range(arms):
         angle = turn + 2 * math.pi * arm / arms + float(rng.normal(0, 0.3))
         length, curl, seed = size * rng.uniform(0.4, 1.0), float(rng.normal(0, 0.5)), sub_seed(rng)
-        for density, side in ((dark, 0.0), (-0.6 * dark, width)):
+        for density, side in ((dark, 0.0), (-0.6 * min(dark, 1.0), width)):
             strand = Strand(
                 x_um=x - side * math.sin(angle),
                 y_um=y + side * math.cos(angle),
@@ -124,6 +128,7 @@ def sample_creases(rng: Rng, drops: Drops) -> list[tuple[Strand, Content]]:
                 width_um=width,
                 angle_rad=angle,
                 curl=curl,
+                ragged=ragged,
                 density=density,
                 index_step=relief,
                 colour=-1.0,

@@ -206,6 +206,7 @@ class Strand:
         width_um: Width.
         angle_rad: Direction at the start.
         curl: Total turn over the length, radians.
+        ragged: Unevenness of its width, over the width.
         density: Optical density; negative is bright.
         index_step: Refractive index minus that of its surroundings.
         colour: Hue of its birefringence or dye, 0 to 1; negative for none.
@@ -220,6 +221,7 @@ class Strand:
     width_um: float
     angle_rad: float
     curl: float
+    ragged: float
     density: float
     index_step: float
     colour: float
@@ -230,7 +232,7 @@ class Strand:
 
 @dataclass(frozen=True, slots=True)
 class Flake:
-    """A curled piece of dried film, in the drop or beside it.
+    """A curled piece of dried film or a dark lump, in the drop or beside it.
 
     Attributes:
         x_um: Centre.
@@ -238,7 +240,8 @@ class Flake:
         size_um: Largest width.
         slim: Width over length.
         angle_rad: Direction.
-        bite: How much of a crescent it is, 0 to 1.
+        bite: How much of a crescent it is, 0 (a lump) to 1.
+        ragged: Unevenness of its outline.
         layers: Number of curved layers.
         relief: Slope of its layers, as optical path.
         density: Optical density.
@@ -252,6 +255,7 @@ class Flake:
     slim: float
     angle_rad: float
     bite: float
+    ragged: float
     layers: float
     relief: float
     density: float

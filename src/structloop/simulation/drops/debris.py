@@ -28,7 +28,9 @@ def paint_speck(fields: Fields, speck: Speck) -> None:
     dx, dy = view.xs - np.float32(x), view.ys - np.float32(y)
     u, v = (dx + np.float32(shear) * dy) * np.float32(squeeze), dy / np.float32(squeeze)
     rho2 = (u * u + v * v) / np.float32(spread**2)
-    rho2 = rho2 * (1 + np.float32(lobes) * np.cos((5 * u - 4 * v) / np.float32(spread) + np.float32(speck.seed % 7)))
+    # u (u^2 - 3 v^2) / rho^3 is the cosine of three times the angle: three corners.
+    corners = u * (u * u - 3 * v * v) / (np.float32(spread**3) * rho2 * np.sqrt(rho2) + np.float32(1e-6))
+    rho2 = rho2 * (1 + np.float32(lobes) * corners)
     sharp = 1.0 + 1.2 * (0.5 * speck.size_um / spread) ** 2
     bump = np.exp(-(rho2 ** np.float32(sharp)))
     # A defocused grain spreads the same absorption over a larger area.
@@ -54,9 +56,9 @@ def paint_flake(fields: Fields, flake: Flake) -> None:
     half = np.float32(0.5 * flake.size_um)
     along, across = (cos * dx + sin * dy) / half, (cos * dy - sin * dx) / np.float32(half * flake.slim)
     warp = fractal_noise(view, flake.seed, 0.25 * flake.size_um, 3, 0.6)
-    outer = np.sqrt(along * along + across * across) + np.float32(0.12) * warp
-    inner = np.sqrt(along * along + (across + 1.0) ** 2) + np.float32(0.12) * warp
-    hollow = np.float32(0.4 + 0.7 * flake.bite)
+    outer = np.sqrt(along * along + across * across) + np.float32(flake.ragged) * warp
+    inner = np.sqrt(along * along + (across + 1.0) ** 2) + np.float32(flake.ragged) * warp
+    hollow = np.float32(1.1 * flake.bite)
     body = smoothstep(outer, 1.0, 0.93) * smoothstep(inner, float(hollow) - 0.05, float(hollow) + 0.05)
     layers = np.abs(np.sin(np.float32(flake.layers) * (outer + np.float32(0.3) * warp)))
     height = np.float32(flake.relief * 0.1 * flake.size_um) * (1.0 + np.sqrt(layers))
@@ -99,6 +101,9 @@ def paint_strand(fields: Fields, strand: Strand) -> None:
         along = np.clip((px * dx + py * dy) / (dx * dx + dy * dy + 1e-9), 0, 1)
         distance = np.hypot(px - along * dx, py - along * dy).astype(np.float32)
         nearest[part] = np.minimum(nearest[part], distance)
+    if strand.ragged > 0:
+        uneven = fractal_noise(cut, strand.seed, 2.5 * strand.width_um, 3, 0.7)
+        nearest = np.maximum(nearest + np.float32(0.5 * strand.ragged * width) * uneven, np.float32(0))
     body = np.clip(1.0 - (nearest / np.float32(0.5 * width + 0.3 * view.um_per_px)) ** 2, 0, 1)
     body = blur(np.sqrt(body).astype(np.float32), strand.blur_um / view.um_per_px) * np.float32(weight)
     fields.density[window] += np.float32(strand.density) * body

@@ -19,6 +19,7 @@ def sample_fibre(rng: Rng, x: float, y: float, reach: float) -> Strand:
         width_um=log_uniform(rng, 4, 22),
         angle_rad=angle,
         curl=float(rng.normal(0, 1.6)),
+        ragged=0.0,
         density=log_uniform(rng, 0.05, 2.0),
         index_step=float(rng.normal(0, 0.1)),
         colour=rng.random() if chance(rng, 0.35) else -1.0,
@@ -43,11 +44,38 @@ def sample_flakes(rng: Rng, lab: Facility, drops: Drops) -> list[Flake]:
                 size_um=min(width, height) * log_uniform(rng, 0.04, 0.3),
                 slim=rng.uniform(0.3, 0.9),
                 angle_rad=rng.uniform(0, 2 * math.pi),
-                bite=rng.uniform(0, 1),
+                bite=rng.uniform(0.35, 1),
+                ragged=rng.uniform(0.08, 0.2),
                 layers=log_uniform(rng, 1.5, 25),
                 relief=log_uniform(rng, 0.01, 0.3),
                 density=log_uniform(rng, 0.02, 0.6),
                 fluorescence=log_uniform(rng, 0.01, 0.4),
+                seed=sub_seed(rng),
+            )
+        )
+    return found
+
+
+def sample_lumps(rng: Rng, drops: Drops) -> list[Flake]:
+    """Dark lumps in the drop, mostly a single one."""
+    count = 1 if chance(rng, 0.7) else int(rng.integers(2, 5))
+    found = []
+    for _ in range(count):
+        drop, ground = drops[0]
+        x, y = ground.point(rng, 0.9)
+        found.append(
+            Flake(
+                x_um=x,
+                y_um=y,
+                size_um=drop.radius_um * log_uniform(rng, 0.03, 0.35),
+                slim=rng.uniform(0.25, 1.0),
+                angle_rad=rng.uniform(0, 2 * math.pi),
+                bite=0.0 if chance(rng, 0.7) else rng.uniform(0.2, 0.7),
+                ragged=log_uniform(rng, 0.1, 0.6),
+                layers=log_uniform(rng, 0.5, 8),
+                relief=log_uniform(rng, 0.01, 0.4),
+                density=log_uniform(rng, 0.3, 3.0),
+                fluorescence=log_uniform(rng, 0.01, 0.5),
                 seed=sub_seed(rng),
             )
         )
@@ -80,6 +108,7 @@ def _sample_fragment(rng: Rng, x: float, y: float) -> Strand:
         width_um=log_uniform(rng, 2.5, 14),
         angle_rad=rng.uniform(0, 2 * math.pi),
         curl=float(rng.normal(0, 0.1 if straight else 2.0)),
+        ragged=0.0,
         density=log_uniform(rng, 0.3, 3.0),
         index_step=float(rng.normal(0, 0.05)),
         colour=-1.0,
@@ -116,6 +145,7 @@ def add_dirt(
                     width_um=log_uniform(rng, 1.5, 8),
                     angle_rad=rng.uniform(0, 2 * math.pi),
                     curl=float(rng.normal(0, 0.15)),
+                    ragged=0.0,
                     density=float(rng.normal(0, 0.35)),
                     index_step=float(rng.normal(0, 0.08)),
                     colour=-1.0,

@@ -25,7 +25,7 @@ from structloop.simulation.drops.contents import (
     Sphere,
     Strand,
 )
-from structloop.simulation.drops.dirt import add_dirt, sample_fibre, sample_flakes
+from structloop.simulation.drops.dirt import add_dirt, sample_fibre, sample_flakes, sample_lumps
 from structloop.simulation.drops.draws import Rng, chance, log_uniform, sub_seed
 from structloop.simulation.drops.errors import SimulationError
 from structloop.simulation.drops.facilities import Facility, sample_facility
@@ -72,7 +72,7 @@ def sample_scene(
             spheres += sample_bubbles(rng, wet)
         if chance(rng, 0.07):
             spheres += sample_highlights(rng, wet)
-        if chance(rng, 0.12):
+        if chance(rng, 0.15):
             strands += sample_creases(rng, wet)
         if chance(rng, 0.05):
             spheres += sample_spherulites(rng, wet)
@@ -81,7 +81,9 @@ def sample_scene(
         first = drops[0]
         fibres = int(rng.integers(1, 4)) if chance(rng, 0.12) else 0
         strands += [(sample_fibre(rng, first.x_um, first.y_um, first.radius_um), Content.FIBRE) for _ in range(fibres)]
-    flakes = tuple(sample_flakes(rng, lab, wet)) if chance(rng, 0.14) else ()
+    flakes = sample_flakes(rng, lab, wet) if chance(rng, 0.14) else []
+    if wet and chance(rng, 0.14):
+        flakes += sample_lumps(rng, wet)
     add_dirt(rng, lab, strands, specks)
     crystal_rng = np.random.default_rng([seed, lab.seed, 303])
     wanted = crystal_rng.random() < prevalence
@@ -100,7 +102,7 @@ def sample_scene(
         sphere_contents=tuple(kind for _, kind in spheres),
         strands=tuple(strand for strand, _ in strands),
         strand_contents=tuple(kind for _, kind in strands),
-        flakes=flakes,
+        flakes=tuple(flakes),
         specks=tuple(speck for speck, _ in specks),
         speck_contents=tuple(kind for _, kind in specks),
         crystals=crystals,

@@ -1,0 +1,121 @@
+"""Server-sent events: what the broadcast tells, and to whom."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from sse_starlette import ServerSentEvent
+
+from structloop.api.live import EventBroadcast
+from structloop.crystals.annotations import annotate
+from structloop.jobs import JobQueue, Workspace
+from support.stored_plates import StoredPlate, store_plate
+
+Told = tuple[str, dict[str, object], str]
+
+
+def broadcast_of(workspace: Workspace, **options: int) -> EventBroadcast:
+    return EventBroadcast(workspace.database, JobQueue(workspace), every_s=0.02, **options)
+
+
+async def following(events: AsyncIterator[ServerSentEvent]) -> Told:
+    event = await asyncio.wait_for(anext(events), 10)
+    return str(event.event), json.loads(str(event.data)), str(event.id)
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def body() -> None:
+        await test()
+
+    asyncio.run(body())
+
+
+def test_unfinished_jobs_are_told_at_once_and_changes_as_they_come(workspace: Workspace) -> None:
+    queue = JobQueue(workspace)
+    job = queue.submit("crystals.score", {"barcode": "P1"}, "P1")
+
+    async def test() -> None:
+        broadcast = broadcast_of(workspace)
+        events = broadcast.listen()
+        name, data, _ = await following(events)
+        assert (name, data["id"], data["state"]) == ("job", job, "queued")
+        queue.cancel(job)
+        name, data, _ = await following(events)
+        assert (name, data["id"], data["state"]) == ("job", job, "canceled")
+        await broadcast.stop()
+
+    run(test)
+
+
+def test_plates_that_change_are_named(workspace: Workspace, plate: StoredPlate, tmp_path: Path) -> None:
+    async def test() -> None:
+        broadcast = broadcast_of(workspace)
+        events = broadcast.listen()
+        waiting = asyncio.ensure_future(following(events))
+        await asyncio.sleep(0.2)
+        new = store_plate(workspace.database, tmp_path / "images", "NEW")
+        assert (await waiting)[:2] == ("plates", {"plate_ids": [new.id]})
+        annotate(
+            workspace.database,
+            plate.drops["A02", 3],
+            inspection=1,
+            scheme="axis",
+            label="crystal",
+            annotator="ann",
+            score_visible=True,
+        )
+        assert (await following(events))[:2] == ("plates", {"plate_ids": [plate.id]})
+        await broadcast.stop()
+
+    run(test)
+
+
+def test_who_comes_back_hears_what_was_missed(workspace: Workspace) -> None:
+    queue = JobQueue(workspace)
+
+    async def test() -> None:
+        broadcast = broadcast_of(workspace)
+        events = broadcast.listen()
+        waiting = asyncio.ensure_future(following(events))
+        await asyncio.sleep(0.2)
+        first = queue.submit("crystals.score", {"barcode": "P1"}, "P1")
+        _, data, seen = await waiting
+        assert data["id"] == first
+        await events.aclose()  # type: ignore[attr-defined]
+        await asyncio.sleep(0.1)
+        # Nobody listens now; the next listener still hears of it.
+        second = queue.submit("crystals.score", {"barcode": "P2"}, "P2")
+        back = broadcast.listen(seen)
+        told = [await following(back) for _ in range(3)]
+        assert {item["id"] for _, item, _ in told} == {first, second}
+        assert all(name == "job" for name, _, _ in told)
+        await broadcast.stop()
+
+    run(test)
+
+
+def test_who_comes_back_too_late_or_to_another_server_starts_anew(workspace: Workspace) -> None:
+    async def test() -> None:
+        broadcast = broadcast_of(workspace)
+        for last in ("0badcafe-3", "nonsense", "", f"{broadcast._run}-77"):
+            events = broadcast.listen(last)
+            name, data, _ = await following(events)
+            assert name == "resync"
+            assert data["reason"]
+            await events.aclose()  # type: ignore[attr-defined]
+        await broadcast.stop()
+
+    run(test)
+
+
+def test_listeners_end_when_the_server_does(workspace: Workspace) -> None:
+    async def test() -> None:
+        broadcast = broadcast_of(workspace)
+        events = [broadcast.listen() for _ in range(3)]
+        waiting = [asyncio.ensure_future(anext(item, None)) for item in events]
+        await asyncio.sleep(0.2)
+        await broadcast.stop()
+        assert await asyncio.wait_for(asyncio.gather(*waiting), 5) == [None, None, None]
+
+    run(test)
