@@ -81,7 +81,7 @@ def test_mistaken_requests_are_refused(client: TestClient) -> None:
     session = add(client, csv_of())
     where = f"{SESSIONS}/{session['id']}/replay"
     for request, said in (
-        ({"features": ["ctf_max_resolution_A"]}, "cannot be shown"),
+        ({"features": ["ctf_max_resolution_A"]}, "is measured on the exposure"),
         ({"features": ["nothing"]}, "no feature nothing"),
         ({"start": 99_999}, "no hole in row"),
         ({"move_minutes": [3, 2, 1, 4]}, "not fall"),
