@@ -26,13 +26,21 @@ _MANIFEST = "complete.json"
 
 
 class OpenVinoNetwork:
-    """A network run by OpenVINO on the processor; see `structloop.models.runtime.Network`."""
+    """A network run by OpenVINO on the processor; see `structloop.models.runtime.Network`.
 
-    def __init__(self, source: NetworkSource, runtime: Runtime) -> None:
+    Args:
+        source: the network.
+        runtime: precision, threads and cache.
+        graph: its OpenVINO graph where the caller has it (an eight-bit one, say); None converts it, or takes it from
+            the cache.
+    """
+
+    def __init__(self, source: NetworkSource, runtime: Runtime, graph: Any = None) -> None:
         core = ov.Core()
         self._source = source
         self._precision = _resolve_precision(core, runtime)
-        graph = _converted(core, source, runtime.cache_folder)
+        if graph is None:
+            graph = _converted(core, source, runtime.cache_folder)
         # Streams: each request runs on few threads and many run side by side, which keeps all cores busy without the
         # losses of splitting one image's work.
         options = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": _OPENVINO_NAME[self._precision]}
