@@ -72,7 +72,7 @@ class Scan:
                 continue
             folders = []
             for entry in found:
-                if not _is_text(entry.name):
+                if not is_text(entry.name):
                     self._report(FileProblem(printable(Path(entry.path)), "its name is not valid UTF-8; rename it"))
                 elif _is_folder(entry):
                     if self._wanted_folder(entry.name):
@@ -154,7 +154,8 @@ def printable(path: Path) -> Path:
     return Path(os.fsencode(path).decode("utf-8", errors="backslashreplace"))
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether a name of the file system is valid UTF-8, and so can be stored."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -174,4 +175,4 @@ def _reason(error: OSError) -> str:
     return str(error.strerror or error)
 
 
-__all__ = ["FoundFile", "Scan", "look_at", "natural", "printable", "sample_of", "what_noise"]
+__all__ = ["FoundFile", "Scan", "is_text", "look_at", "natural", "printable", "sample_of", "what_noise"]
