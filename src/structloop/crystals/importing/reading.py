@@ -114,7 +114,8 @@ class Source:
                 else:
                     self._report(FileProblem(found.path, read.reason))
                 continue
-            light = self._lights.get(read.profile.lower()) if read.profile else None
+            # A list says the light of each image itself.
+            light = self._lights.get(read.profile.lower()) if read.profile and self.is_complete else None
             yield NamedFile(found, read if light is None else replace(read, path=found.path, modality=light))
 
     def _listed(self, layout: ListingLayout) -> Iterator[FoundFile]:
