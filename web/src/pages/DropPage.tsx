@@ -169,7 +169,7 @@ export default function DropPage() {
     return true;
   });
 
-  usePreload(next, scoring);
+  usePreload(next, scoring, params.get("inspection"));
 
   if (drop === undefined || inspection === undefined) {
     return (
@@ -305,7 +305,7 @@ export default function DropPage() {
 }
 
 /** Asks for what the next drop needs, so that it is there when one gets to it. */
-function usePreload(next: Step | undefined, scoring: number | undefined): void {
+function usePreload(next: Step | undefined, scoring: number | undefined, asked: string | null): void {
   const cache = useQueryClient();
   const nextId = next?.dropId;
   useEffect(() => {
@@ -313,7 +313,7 @@ function usePreload(next: Step | undefined, scoring: number | undefined): void {
     const abort = new AbortController();
     const fetchAll = async () => {
       const detail = await cache.query(queries.drop(nextId, scoring));
-      const inspection = chooseInspection(detail, null);
+      const inspection = chooseInspection(detail, asked);
       if (inspection === undefined || abort.signal.aborted) return;
       const { visible, other } = shownImages(inspection);
       const images: readonly Image[] = [visible, other].filter((image) => image !== undefined);
@@ -327,5 +327,5 @@ function usePreload(next: Step | undefined, scoring: number | undefined): void {
     return () => {
       abort.abort();
     };
-  }, [cache, nextId, scoring]);
+  }, [cache, nextId, scoring, asked]);
 }
