@@ -10,13 +10,13 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from structloop.crystals.importing.checking import CheckedImage, modified_at
+from structloop.crystals.importing.places import drops_of, inspections_of, plates_of, project_id_of
 from structloop.crystals.importing.report import ImportedPlate, ImportReport
-from structloop.crystals.importing.scanning import FoundFile, natural
-from structloop.crystals.plates import grown_format
-from structloop.schema.crystals import DropImage, FileProblem, PlateFormat
+from structloop.crystals.importing.scanning import FoundFile
+from structloop.schema.crystals import DropImage, FileProblem
 from structloop.store import Database
-from structloop.store.database import insert_or_ignore, upsert
-from structloop.store.tables import Drop, DropImageFile, ImportProblem, Inspection, Plate, Project
+from structloop.store.database import upsert
+from structloop.store.tables import Drop, DropImageFile, ImportProblem, Inspection, Plate
 from structloop.store.tables.base import utc_now
 
 ImageKey = tuple[int, int, str, str, str, str]
@@ -121,11 +121,7 @@ class _Outcome:
 
 
 class _BatchWriter:
-    """Writes one batch inside one transaction.
-
-    The rows of its plates are locked first, in the order of their barcodes, so two importers of one plate take turns
-    and never wait for each other in a circle. (SQLite lets only one write anyway.)
-    """
+    """Writes one batch inside one transaction, which begins by locking its plates (`plates_of`)."""
 
     def __init__(self, database: Database, session: Session, report: ImportReport) -> None:
         self._database = database
@@ -137,14 +133,15 @@ class _BatchWriter:
         by_plate: defaultdict[str, list[CheckedImage]] = defaultdict(list)
         for item in checked:
             by_plate[item.image.barcode].append(item)
-        plates = self._plates({barcode: [item.image for item in items] for barcode, items in by_plate.items()})
-        project_id = self._project(project) if project is not None and plates else None
+        images = {barcode: [item.image for item in items] for barcode, items in by_plate.items()}
+        plates = plates_of(self._database, self._session, self._report.layout, images)
+        project_id = project_id_of(self._database, self._session, project) if project is not None and plates else None
         at_path = self._live_rows_at([str(item.source.path) for item in checked])
         for barcode, plate in plates.items():
             before = outcome.added
             items = by_plate[barcode]
-            inspections = self._inspections(plate, [item.image for item in items])
-            drops = self._drops(plate, [item.image for item in items])
+            inspections = inspections_of(self._session, plate, images[barcode])
+            drops = drops_of(self._session, plate, images[barcode])
             self._files(items, inspections, drops, at_path, outcome)
             if project_id is not None:
                 plate.project_id = project_id
@@ -168,81 +165,6 @@ class _BatchWriter:
             select(func.sum(live.c.images), func.count()).select_from(live)
         ).one()
         return int(images or 0), experiments
-
-    def _plates(self, images: Mapping[str, Sequence[DropImage]]) -> dict[str, Plate]:
-        if not images:
-            return {}
-        barcodes = sorted(images)
-        formats = {barcode: grown_format(None, images[barcode]) for barcode in barcodes}
-        rows = [
-            {
-                "barcode": barcode,
-                "layout": self._report.layout,
-                "rows": formats[barcode].rows,
-                "columns": formats[barcode].columns,
-                "drops": list(formats[barcode].drops),
-                "created_at": utc_now(),
-                "imported_at": utc_now(),
-                "image_count": 0,
-                "experiment_count": 0,
-                "scored_count": 0,
-                "hit_count": 0,
-            }
-            for barcode in barcodes
-        ]
-        self._session.execute(insert_or_ignore(self._database, Plate, rows))
-        statement = select(Plate).where(Plate.barcode.in_(barcodes)).order_by(Plate.barcode).with_for_update()
-        plates = {plate.barcode: plate for plate in self._session.scalars(statement)}
-        for barcode, plate in plates.items():
-            grown = grown_format(PlateFormat(plate.rows, plate.columns, tuple(plate.drops)), images[barcode])
-            if (grown.rows, grown.columns, list(grown.drops)) != (plate.rows, plate.columns, plate.drops):
-                plate.rows, plate.columns, plate.drops = grown.rows, grown.columns, list(grown.drops)
-        return plates
-
-    def _project(self, name: str) -> int:
-        self._session.execute(insert_or_ignore(self._database, Project, [{"name": name}]))
-        return self._session.scalars(select(Project.id).where(Project.name == name)).one()
-
-    def _inspections(self, plate: Plate, images: Sequence[DropImage]) -> dict[int | str, int]:
-        """The plate's inspections by number, and by key where they have one."""
-        rows = list(self._session.scalars(select(Inspection).where(Inspection.plate_id == plate.id)))
-        by_number = {row.number: row for row in rows}
-        by_key = {row.key: row for row in rows if row.key is not None}
-        highest = max(by_number, default=0)
-        for image in sorted(images, key=lambda image: natural(image.inspection_key)):
-            row = by_key.get(image.inspection_key) if image.inspection is None else by_number.get(image.inspection)
-            if row is None:
-                number = highest + 1 if image.inspection is None else image.inspection
-                row = Inspection(
-                    plate_id=plate.id,
-                    number=number,
-                    key=image.inspection_key if image.inspection is None else None,
-                    imager=image.imager,
-                    taken_at=image.taken_at,
-                )
-                self._session.add(row)
-                highest = max(highest, number)
-                by_number[number] = row
-                if row.key is not None:
-                    by_key[row.key] = row
-            if row.imager is None:
-                row.imager = image.imager
-            if image.taken_at is not None and (row.taken_at is None or image.taken_at < row.taken_at):
-                row.taken_at = image.taken_at
-        self._session.flush()
-        numbered: dict[int | str, int] = {number: row.id for number, row in by_number.items()}
-        return numbered | {key: row.id for key, row in by_key.items()}
-
-    def _drops(self, plate: Plate, images: Sequence[DropImage]) -> dict[tuple[int, int, int], int]:
-        statement = select(Drop.row, Drop.column, Drop.number, Drop.id).where(Drop.plate_id == plate.id)
-        known = {(row, column, number): key for row, column, number, key in self._session.execute(statement)}
-        missing = {(image.well.row, image.well.column, image.drop) for image in images} - known.keys()
-        new = [
-            Drop(plate_id=plate.id, row=row, column=column, number=number) for row, column, number in sorted(missing)
-        ]
-        self._session.add_all(new)
-        self._session.flush()
-        return known | {(drop.row, drop.column, drop.number): drop.id for drop in new}
 
     def _live_rows_at(self, paths: Sequence[str]) -> dict[str, DropImageFile]:
         statement = select(DropImageFile).where(DropImageFile.path.in_(paths), DropImageFile.superseded_by_id.is_(None))
