@@ -29,9 +29,12 @@ class TorchNetwork:
     def __call__(self, batch: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Outputs `(n, ...)` for a batch `(n, c, h, w)`."""
         check_batch(batch, self._source)
+        if len(batch) == 0:
+            # Networks do not take empty batches; one blank image tells the shape of the outputs.
+            return self._run(np.zeros((1, *batch.shape[1:]), dtype=batch.dtype))[:0]
         # A GPU takes the batch whole; a processor's caches are served better by small pieces.
-        step = max(1, len(batch)) if self._device.type == "cuda" else self._source.images_per_request
-        pieces = [self._run(batch[start : start + step]) for start in range(0, max(1, len(batch)), step)]
+        step = len(batch) if self._device.type == "cuda" else self._source.images_per_request
+        pieces = [self._run(batch[start : start + step]) for start in range(0, len(batch), step)]
         return np.concatenate(pieces)
 
     def _run(self, piece: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
