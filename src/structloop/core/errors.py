@@ -30,6 +30,7 @@ field, and what to do.
     │   └── WorkerBusyError (BlockingIOError) another process runs the jobs of this home
     ├── LabelsError (ValueError)              a file of labels has a bad row
     ├── ScoreFileError (ValueError)           scores cannot be written to that file
+    ├── SimulationError (ValueError)          a simulation was asked for something outside its range
     ├── AddressInUseError (OSError)           another program listens on the port already
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
@@ -139,6 +140,10 @@ class ScoreFileError(StructloopError, ValueError):
     """Scores cannot be written to that file: its ending, or its folder."""
 
 
+class SimulationError(StructloopError, ValueError):
+    """A simulation was asked for something outside its range."""
+
+
 class AddressInUseError(StructloopError, OSError):
     """Another program listens on the server's port already."""
 
@@ -170,6 +175,7 @@ __all__ = [
     "SchemaVersionError",
     "ScoreFileError",
     "SettingsError",
+    "SimulationError",
     "StoreError",
     "StoreUnavailableError",
     "StructloopError",
