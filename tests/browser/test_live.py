@@ -54,9 +54,7 @@ def test_progress_of_a_job_is_shown_where_the_plate_is(bare_page: Page, shared_s
     expect(bare_page.get_by_role("button", name="Stop")).to_be_visible()
 
 
-def test_a_plate_is_scored_from_the_browser_while_one_looks(
-    bare_page: Page, server: Server, filled_home: Path
-) -> None:
+def test_a_plate_is_scored_from_the_browser_while_one_looks(bare_page: Page, server: Server, filled_home: Path) -> None:
     shutil.copytree(filled_home, server.home, dirs_exist_ok=True)
     server.start()
     bare_page.goto(f"{server.url}/plates/2")

@@ -20,7 +20,6 @@ import { shownImages } from "../logic/images";
 import { type HumanLabel, labelForKey } from "../logic/labels";
 import { neighbours, orderOf, type Step } from "../logic/sequence";
 
-const PRELOAD_PX = 960;
 const MS = 1000;
 
 /** The inspection asked for, else the best, else the newest with an image. */
@@ -318,7 +317,7 @@ function usePreload(next: Step | undefined, scoring: number | undefined, asked: 
       const { visible, other } = shownImages(inspection);
       const images: readonly Image[] = [visible, other].filter((image) => image !== undefined);
       for (const { id } of images) {
-        new window.Image().src = thumbnailUrl(id, PRELOAD_PX);
+        new window.Image().src = thumbnailUrl(id);
         await fetch(deepZoomUrl(id), { signal: abort.signal });
       }
     };
