@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,7 @@ class OpenVinoNetwork:
             options["INFERENCE_NUM_THREADS"] = str(runtime.threads)
         compiled = core.compile_model(graph, "CPU", options)
         self._queue = ov.AsyncInferQueue(compiled)
+        self._lock = threading.Lock()
 
     @property
     def description(self) -> str:
@@ -57,6 +59,10 @@ class OpenVinoNetwork:
     def __call__(self, batch: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Outputs `(n, ...)` for a batch `(n, c, h, w)`."""
         check_batch(batch, self._source)
+        with self._lock:
+            return self._run(batch)
+
+    def _run(self, batch: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
         step = self._source.images_per_request
         # One request is made even for an empty batch: it tells the shape of the outputs.
         starts = range(0, max(1, len(batch)), step)

@@ -1,5 +1,6 @@
 """Networks on torch: CUDA where present, processors elsewhere."""
 
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
@@ -20,6 +21,7 @@ class TorchNetwork:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._module = source.build().eval().to(self._device)
         self._precision = _resolve_precision(runtime, self._device)
+        self._lock = threading.Lock()
 
     @property
     def description(self) -> str:
@@ -38,7 +40,7 @@ class TorchNetwork:
         return np.concatenate(pieces)
 
     def _run(self, piece: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
-        with torch.inference_mode(), self._arithmetic():
+        with self._lock, torch.inference_mode(), self._arithmetic():
             tensor = torch.from_numpy(np.ascontiguousarray(piece)).to(self._device)
             output: NDArray[np.float32] = self._module(tensor).float().cpu().numpy()
         return output
