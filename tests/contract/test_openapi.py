@@ -76,7 +76,7 @@ ROUTES = sorted((method, path) for path, method, _ in operations() if not path.e
 def test_every_route_keeps_its_promises(api: Any, method: str, path: str) -> None:
     @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(case=api[path][method].as_strategy())
-    def keeps_its_promises(case: schemathesis.Case) -> None:
+    def keeps_its_promises(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(
             base_url="http://127.0.0.1",
             headers={"Host": "127.0.0.1"},
