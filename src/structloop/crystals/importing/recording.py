@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from structloop.crystals.importing.checking import CheckedImage, modified_at
@@ -28,32 +28,38 @@ def unchanged_paths(database: Database, files: Mapping[str, tuple[FoundFile, Dro
     if not files:
         return set()
     statement = (
-        select(DropImageFile, Drop, Inspection, Plate.barcode)
+        select(
+            DropImageFile.path,
+            DropImageFile.size_bytes,
+            DropImageFile.modified_at,
+            Inspection.number,
+            Inspection.key,
+            Plate.barcode,
+            Drop.row,
+            Drop.column,
+            Drop.number,
+            DropImageFile.modality,
+            DropImageFile.profile,
+            DropImageFile.focus,
+        )
         .join(Drop, Drop.id == DropImageFile.drop_id)
         .join(Inspection, Inspection.id == DropImageFile.inspection_id)
         .join(Plate, Plate.id == Drop.plate_id)
         .where(DropImageFile.path.in_(files), DropImageFile.superseded_by_id.is_(None))
     )
+    same = set()
     with database.reading() as session:
-        return {
-            row.path
-            for row, drop, inspection, barcode in session.execute(statement)
-            if (row.size_bytes, row.modified_at) == (files[row.path][0].size_bytes, modified_at(files[row.path][0]))
-            and _same_meaning(files[row.path][1], row, drop, inspection, barcode)
-        }
+        for path, size_bytes, time, number, key, *meaning in session.execute(statement):
+            found, image = files[path]
+            occasion = key == image.inspection_key if image.inspection is None else number == image.inspection
+            if occasion and (size_bytes, time) == (found.size_bytes, modified_at(found)) and meaning == _meaning(image):
+                same.add(path)
+    return same
 
 
-def _same_meaning(image: DropImage, row: DropImageFile, drop: Drop, inspection: Inspection, barcode: str) -> bool:
-    return (
-        image.barcode == barcode
-        and (image.well.row, image.well.column, image.drop) == (drop.row, drop.column, drop.number)
-        and (image.modality, image.profile, image.focus) == (row.modality, row.profile, row.focus)
-        and (
-            inspection.key == image.inspection_key
-            if image.inspection is None
-            else inspection.number == image.inspection
-        )
-    )
+def _meaning(image: DropImage) -> list[str | int]:
+    place: list[str | int] = [image.barcode, image.well.row, image.well.column, image.drop]
+    return [*place, image.modality.value, image.profile, image.focus.value]
 
 
 def record(
@@ -77,7 +83,7 @@ def record(
     Raises:
         StoreUnavailableError: the database cannot be written.
     """
-    if not (checked or problems or solved):
+    if not (checked or problems or _any_problem(database, solved)):
         return
     with database.session() as session:
         writer = _BatchWriter(database, session, report)
@@ -94,6 +100,20 @@ def record(
     report.duplicates += outcome.duplicates
     for barcode, (plate_id, added) in outcome.plates.items():
         report.plates.setdefault(barcode, ImportedPlate(plate_id, barcode)).added += added
+
+
+def join_project(database: Database, project: str, barcodes: Collection[str]) -> None:
+    """Makes plates members of a project, which is made where needed."""
+    with database.session() as session:
+        project_id = project_id_of(database, session, project)
+        session.execute(update(Plate).where(Plate.barcode.in_(barcodes)).values(project_id=project_id))
+
+
+def _any_problem(database: Database, paths: Collection[str]) -> bool:
+    """Whether any of `paths` is listed as a problem; most imports find nothing to write, and should not."""
+    with database.reading() as session:
+        statement = select(ImportProblem.id).where(ImportProblem.path.in_(paths)).limit(1)
+        return session.scalar(statement) is not None
 
 
 def forget_old_problems(database: Database, report: ImportReport, started_at: datetime) -> None:
@@ -272,4 +292,4 @@ def _is_there(path: str) -> bool:
         return True
 
 
-__all__ = ["forget_old_problems", "record", "unchanged_paths"]
+__all__ = ["forget_old_problems", "join_project", "record", "unchanged_paths"]

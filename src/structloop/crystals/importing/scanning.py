@@ -14,7 +14,7 @@ Report = Callable[[FileProblem], None]
 
 _TEMPORARY_ENDINGS = frozenset({".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".download", ".swp"})
 _THUMBNAIL_NAME = re.compile(r"(?:[_-]th|[_-]?thumb(?:nail)?s?)$|^(?:thumb(?:nail)?s?)[_-]", re.IGNORECASE)
-_THUMBNAIL_FOLDER = re.compile(r"thumb(?:nail)?s?|th|previews?", re.IGNORECASE)
+_THUMBNAIL_FOLDER = re.compile(r"thumb(?:nail)?s?", re.IGNORECASE)
 # Folders that file servers and archives keep for themselves.
 _SYSTEM_FOLDERS = frozenset(
     {"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information", "lost+found"}
