@@ -23,7 +23,7 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STRUCTLOOP_HOME", str(tmp_path / "home"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def home(tmp_path: Path) -> Path:
     """The home folder of this test (what STRUCTLOOP_HOME says)."""
     folder = tmp_path / "home"
@@ -39,7 +39,7 @@ def _postgresql_server() -> str:
     return url
 
 
-@pytest.fixture()
+@pytest.fixture
 def postgresql_url(_postgresql_server: str) -> Iterator[str]:
     """The URL of an empty PostgreSQL database that is dropped afterwards."""
     name = f"structloop_test_{uuid.uuid4().hex[:12]}"
@@ -61,7 +61,7 @@ def database_url(request: pytest.FixtureRequest, home: Path) -> str:
     return url
 
 
-@pytest.fixture()
+@pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """An empty, migrated database: once on SQLite, once on PostgreSQL."""
     database = Database(database_url)

@@ -18,7 +18,7 @@ from browser.workspace import Sizes, fill_workspace
 
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-STARTS_WITHIN_S = 40.0
+STARTS_WITHIN_S = 50.0
 WEB_BUILD = Path(__file__).parents[2] / "src/structloop/api/web/index.html"
 
 
@@ -74,6 +74,7 @@ class Server:
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
+        self.stop()
         raise AssertionError(f"structloop serve did not answer within {STARTS_WITHIN_S:.0f} s")
 
     def stop(self) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -50,6 +52,24 @@ def test_progress_of_a_job_is_shown_where_the_plate_is(bare_page: Page, shared_s
     bare_page.goto(f"{shared_server.url}/jobs")
     expect(bare_page.locator("[data-job='a-job']")).to_contain_text("Running")
     expect(bare_page.get_by_role("button", name="Stop")).to_be_visible()
+
+
+def test_a_plate_is_scored_from_the_browser_while_one_looks(bare_page: Page, server: Server, filled_home: Path) -> None:
+    shutil.copytree(filled_home, server.home, dirs_exist_ok=True)
+    server.start()
+    bare_page.goto(f"{server.url}/plates/2")
+    unscored = bare_page.locator(".plate-grid .drop.unscored")
+    expect(unscored).to_have_count(4)
+    bare_page.get_by_role("button", name="Score").click()
+    dialog = bare_page.get_by_role("dialog")
+    expect(dialog).to_contain_text("drops-compact")
+    dialog.get_by_role("button", name="Score").click()
+    expect(dialog).to_be_hidden()
+    expect(unscored).to_have_count(0, timeout=45_000)
+    expect(bare_page.locator(".scoring-note")).to_contain_text("Trained on simulated drops only")
+    bare_page.get_by_role("link", name="Jobs").click()
+    expect(bare_page.locator(".job").first).to_contain_text(f"Scoring {UNSCORED_BARCODE}")
+    expect(bare_page.locator(".job").first).to_contain_text("Done")
 
 
 def test_models_say_what_they_are_and_where_they_fail(page: Page) -> None:

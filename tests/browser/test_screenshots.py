@@ -1,11 +1,14 @@
 """The pictures in the documentation, made again where STRUCTLOOP_TEST_UPDATE_SCREENSHOTS=1 is set, else left alone.
 
 Every run opens all of these pages in light and dark, wide and narrow, and looks for what is broken; only with the
-variable set are the files written, because rendering differs a little from machine to machine.
+variable set are the files written, because rendering differs a little from machine to machine. They then show the plate
+of `structloop demo`; STRUCTLOOP_TEST_DEMO_HOME may name a home where that plate is prepared already, to save minutes.
 """
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +18,6 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import Console, Server
-from browser.workspace import Sizes, fill_demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -55,13 +57,14 @@ SHOTS = [
 
 @pytest.fixture(scope="module")
 def pictured(shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The small workspace of the other tests, or, to make pictures, a full plate scored by the default model."""
+    """The small workspace of the other tests, or, to make pictures, the demo: a full plate and the default model."""
     if not UPDATE:
         yield shared_server
         return
-    home = tmp_path_factory.mktemp("pictures") / "home"
-    home.mkdir()
-    fill_demo(home, Sizes(rows=8, columns=12, drops=2, long_side=640))
+    home = Path(os.environ.get("STRUCTLOOP_TEST_DEMO_HOME") or tmp_path_factory.mktemp("pictures") / "demo")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STRUCTLOOP_")}
+    command = [sys.executable, "-m", "structloop", "demo", "--once", "--home", str(home)]
+    subprocess.run(command, env=environment, check=True)
     server = Server(home)
     server.start()
     yield server

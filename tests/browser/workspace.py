@@ -13,7 +13,6 @@ from sqlalchemy import select
 
 from structloop.core.settings import Settings
 from structloop.crystals.importing import import_folder
-from structloop.crystals.scoring import score_plate
 from structloop.crystals.scoring.assignment import ModelAssignment
 from structloop.crystals.scoring.results import record_experiments, record_models, record_scoring, summarise_plate
 from structloop.jobs import Workspace
@@ -103,26 +102,3 @@ def draw_scores(workspace: Workspace, images: Path, written: list[WrittenImage])
     scoring_id = record_scoring(database, plate_id, assignment, versions, CombinationRule.MAX)
     record_experiments(database, plate_id, scoring_id, versions, CombinationRule.MAX, {}, None)
     summarise_plate(database, plate_id, scoring_id)
-
-
-def fill_demo(home: Path, sizes: Sizes) -> None:
-    """Two simulated plates, the first scored by the default model as anybody's would be; for the pictures in docs."""
-    images = home.parent / "images"
-    for barcode, seed, days in ((BARCODE, 11, (1, 4, 11)), (UNSCORED_BARCODE, 12, (1,))):
-        recipe = PlateRecipe(
-            barcode=barcode,
-            seed=seed,
-            rows=sizes.rows,
-            columns=sizes.columns,
-            drops=sizes.drops,
-            days=days,
-            prevalence=0.1,
-            long_side=sizes.long_side,
-        )
-        list(write_images(recipe, plan_plate(recipe), images, workers=2))
-    settings = Settings(home=home, settle_s=0)
-    with Workspace(settings) as workspace:
-        import_folder(workspace.database, images, settings=settings)
-        with workspace.database.reading() as session:
-            plate_id = session.scalars(select(Plate.id).where(Plate.barcode == BARCODE)).one()
-        score_plate(workspace.database, workspace.classifiers, plate_id)

@@ -148,6 +148,7 @@ def _key(request: dict[str, Any]) -> str:
 
 def _watch(context: typer.Context, path: Path, layout: str, project: str | None, *, poll: bool, score: bool) -> None:
     import contextlib
+    import logging
     import threading
 
     from structloop.cli.import_output import print_round
@@ -169,6 +170,8 @@ def _watch(context: typer.Context, path: Path, layout: str, project: str | None,
             f"{workspace.settings.settle_s:g} s. Ctrl-C ends.",
             err=True,
         )
+        # It warns of Ctrl-C, which is how a watch is meant to end.
+        logging.getLogger("watchfiles").setLevel(logging.ERROR)
         with contextlib.suppress(KeyboardInterrupt):
             watch_folder(
                 workspace.database,

@@ -39,9 +39,10 @@ def print_evaluation(report: "EvaluationReport") -> None:
         f"({report.overall.positives} crystal, {report.overall.negatives} other), {rate:.1f} images/s"
     )
     _print_metrics(console, "all images", report.overall)
+    _print_confusion(console, report.overall, report.threshold)
     for modality, part in report.by_modality.items():
         _print_metrics(console, f"{modality} images", part)
-    _print_confusion(console, report)
+        _print_confusion(console, part, report.card.alarm_threshold_for(modality))
     for problem in report.problems[:LISTED]:
         console.print(f"[yellow]left out[/] line {problem.line}: {escape(problem.image)}: {escape(problem.reason)}")
     if len(report.problems) > LISTED:
@@ -62,7 +63,7 @@ def _print_metrics(console: Console, title: str, evaluation: "BinaryEvaluation")
     for name, shown in named.items():
         estimate = getattr(evaluation, name)
         if estimate is None:
-            table.add_row(shown, "-", evaluation.reasons.get(name, ""))
+            table.add_row(shown, "-", f"({evaluation.reasons.get(name, 'not known')})")
         else:
             table.add_row(shown, f"{estimate.value:.3f}", f"{estimate.low:.3f} to {estimate.high:.3f}")
     table.add_row("Brier score", f"{evaluation.brier:.3f}", "")
@@ -70,11 +71,10 @@ def _print_metrics(console: Console, title: str, evaluation: "BinaryEvaluation")
     console.print(table)
 
 
-def _print_confusion(console: Console, report: "EvaluationReport") -> None:
-    overall = report.overall
-    table = Table(f"alarm threshold {report.threshold:.3f}", "alarm", "no alarm", box=None, header_style="bold")
-    table.add_row("crystal", str(overall.true_positives), str(overall.false_negatives))
-    table.add_row("other", str(overall.false_positives), str(overall.true_negatives))
+def _print_confusion(console: Console, evaluation: "BinaryEvaluation", threshold: float) -> None:
+    table = Table(f"alarm threshold {threshold:.3f}", "alarm", "no alarm", box=None, header_style="bold")
+    table.add_row("crystal", str(evaluation.true_positives), str(evaluation.false_negatives))
+    table.add_row("other", str(evaluation.false_positives), str(evaluation.true_negatives))
     console.print(table)
 
 

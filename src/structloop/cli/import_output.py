@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LISTED = 50
 # Wider plates are shown as numbers only.
 WIDEST_MAP = 24
+# Of whole stores, only the numbers are shown.
+MOST_MAPS = 12
 
 
 def _console() -> Console:
@@ -63,6 +65,7 @@ def print_preview(preview: "ImportPreview") -> None:
     """The plate maps that an import would make, and what it would leave out."""
     console = _console()
     console.print(f"Layout [bold]{escape(preview.layout)}[/]: {escape(preview.why)}")
+    maps = sum(len(plate.inspections) for plate in preview.plates)
     for plate in preview.plates:
         state = "new" if plate.is_new else "known already"
         console.print(
@@ -70,17 +73,20 @@ def print_preview(preview: "ImportPreview") -> None:
             f"drops {', '.join(map(str, plate.format.drops))}, {plate.image_count} images"
         )
         for inspection in plate.inspections:
-            _print_inspection(console, plate, inspection)
+            _print_inspection(console, plate, inspection, with_map=maps <= MOST_MAPS)
     _print_skipped(console, preview.skipped)
     _print_files(console, "left out", preview.problems, len(preview.problems))
     console.print(
-        f"\nWould look at {preview.image_count} images of {len(preview.plates)} plates; nothing was written."
+        f"\nWould look at {_count(preview.image_count, 'image')} of {_count(len(preview.plates), 'plate')}; "
+        "nothing was written."
         if preview.plates
         else "\nNothing to import."
     )
 
 
-def _print_inspection(console: Console, plate: "PreviewPlate", inspection: "PreviewInspection") -> None:
+def _print_inspection(
+    console: Console, plate: "PreviewPlate", inspection: "PreviewInspection", *, with_map: bool
+) -> None:
     key = f" ({escape(inspection.key)})" if inspection.key else ""
     date = f", {inspection.taken_at:%Y-%m-%d}" if inspection.taken_at else ""
     lights = ", ".join(f"{count} {modality}" for modality, count in sorted(inspection.modalities.items()))
@@ -89,7 +95,7 @@ def _print_inspection(console: Console, plate: "PreviewPlate", inspection: "Prev
     for (row, column, _), count in inspection.cells.items():
         by_well[row, column] += count
     total = plate.format.rows * plate.format.columns
-    if plate.format.columns <= WIDEST_MAP:
+    if with_map and plate.format.columns <= WIDEST_MAP:
         for line in _well_map(plate.format.rows, plate.format.columns, by_well):
             console.print(f"    {line}")
     missing = total - len(by_well)
@@ -122,7 +128,7 @@ def print_result(result: Mapping[str, Any]) -> None:
     _print_skipped(console, result["skipped"])
     _print_entries(console, "imported, but", result["notices"], len(result["notices"]))
     _print_entries(console, "left out", result["problem_files"], result["problems"])
-    parts = [f"{result['added']} images added"]
+    parts = [f"{_count(result['added'], 'image')} added"]
     parts += [f"{result[kind]} {kind}" for kind in ("replaced", "unchanged", "moved", "duplicates") if result[kind]]
     parts.append(f"{result['problems']} left out")
     console.print(("Stopped early: " if result["stopped"] else "") + ", ".join(parts) + ".")
@@ -133,7 +139,9 @@ def print_round(report: "ImportReport") -> None:
     console = _console()
     plates = ", ".join(f"{plate.barcode} +{plate.added}" for plate in report.plates.values() if plate.added)
     if report.added or report.moved:
-        console.print(f"{report.added} images added, {report.unchanged} unchanged: {escape(plates) or 'no plate'}")
+        console.print(
+            f"{_count(report.added, 'image')} added, {report.unchanged} unchanged: {escape(plates) or 'no plate'}"
+        )
     _print_files(console, "left out", report.problems, len(report.problems))
 
 
@@ -171,6 +179,10 @@ def preview_as_json(preview: "ImportPreview") -> dict[str, Any]:
         "skipped": dict(preview.skipped),
         "problems": [{"path": str(problem.path), "reason": problem.reason} for problem in preview.problems],
     }
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _print_skipped(console: Console, skipped: Mapping[str, int]) -> None:

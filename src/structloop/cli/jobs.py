@@ -35,7 +35,11 @@ def list_(context: typer.Context, limit: Limit = 20, as_json: AsJson = False) ->
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("Job", "Kind", "Subject", "State", "Progress", "Message", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    # Ids are there to be copied; what does not fit is folded, never cut.
+    table.add_column("Job", no_wrap=True, min_width=24)
+    for title in ("Kind", "Subject", "State", "Progress", "Message"):
+        table.add_column(title, overflow="fold")
     for job in jobs:
         cells = (job.id, job.kind, job.subject, job.state.value, _progress(job), job.message)
         table.add_row(*(escape(cell) for cell in cells))

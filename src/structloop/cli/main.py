@@ -19,11 +19,11 @@ _debugging: ContextVar[bool] = ContextVar("structloop_debugging", default=False)
 EXAMPLES = """
 Examples:
 
-  structloop demo                                  a simulated plate, scored, in the browser
+  structloop demo                      a simulated plate, in the browser
 
-  structloop crystals score FOLDER --out scores.csv    import a plate's images and score them
+  structloop crystals score FOLDER     import images and score them
 
-  structloop serve                                 look at the plates in the browser
+  structloop serve                     look at all plates in the browser
 """
 
 app = typer.Typer(

@@ -32,6 +32,7 @@ field, and what to do.
     ├── TargetingError (ValueError)           a session was asked for something impossible
     │   └── HolesError                        a table of holes is faulty
     ├── ScoreFileError (ValueError)           scores cannot be written to that file
+    ├── SimulationError (ValueError)          a simulation was asked for something outside its range
     ├── AddressInUseError (OSError)           another program listens on the port already
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
@@ -149,6 +150,10 @@ class ScoreFileError(StructloopError, ValueError):
     """Scores cannot be written to that file: its ending, or its folder."""
 
 
+class SimulationError(StructloopError, ValueError):
+    """A simulation was asked for something outside its range."""
+
+
 class AddressInUseError(StructloopError, OSError):
     """Another program listens on the server's port already."""
 
@@ -181,6 +186,7 @@ __all__ = [
     "SchemaVersionError",
     "ScoreFileError",
     "SettingsError",
+    "SimulationError",
     "StoreError",
     "StoreUnavailableError",
     "StructloopError",

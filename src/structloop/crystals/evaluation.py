@@ -66,9 +66,10 @@ class EvaluationReport:
         card: The model.
         judged: The images, in the order of the file.
         problems: Rows left out.
-        threshold: The alarm threshold: the modality's where all images are of one, else the card's.
+        threshold: The alarm threshold: the modality's where all images are of one, else the card's for the combined
+            score; `overall` is judged at it.
         overall: All images together.
-        by_modality: The images of each modality, where there are several.
+        by_modality: The images of each modality at that modality's own threshold, where there are several.
         seconds: How long scoring took, decoding included, loading the model not.
     """
 
@@ -87,7 +88,10 @@ class EvaluationReport:
             "auc": None if self.overall.auc is None else self.overall.auc.value,
             "threshold": self.threshold,
             "metrics": self.overall.to_json(),
-            "by_modality": {modality.value: part.to_json() for modality, part in self.by_modality.items()},
+            "by_modality": {
+                modality.value: {"threshold": self.card.alarm_threshold_for(modality), **part.to_json()}
+                for modality, part in self.by_modality.items()
+            },
             "images": [
                 {
                     "path": judged.image.name,
@@ -212,26 +216,28 @@ def evaluate_labels(
     judged.sort(key=lambda each: each.image.line)
     problems.sort(key=lambda problem: problem.line)
     modalities = list(dict.fromkeys(each.image.modality for each in judged))
-    parts = {
-        modality: _evaluate([each for each in judged if each.image.modality is modality], card, prevalence, seed)
-        for modality in modalities
-    }
+    threshold = card.alarm_threshold_for(modalities[0] if len(modalities) == 1 else None)
+    parts: dict[Modality, BinaryEvaluation] = {}
+    if len(modalities) > 1:
+        for modality in modalities:
+            same = [each for each in judged if each.image.modality is modality]
+            parts[modality] = _evaluate(same, card.alarm_threshold_for(modality), prevalence, seed)
     return EvaluationReport(
         card=card,
         judged=tuple(judged),
         problems=tuple(problems),
-        threshold=card.alarm_threshold_for(modalities[0] if len(modalities) == 1 else None),
-        overall=_evaluate(judged, card, prevalence, seed),
-        by_modality=parts if len(parts) > 1 else {},
+        threshold=threshold,
+        overall=_evaluate(judged, threshold, prevalence, seed),
+        by_modality=parts,
         seconds=seconds,
     )
 
 
-def _evaluate(judged: list[JudgedImage], card: ModelCard, prevalence: float, seed: int) -> BinaryEvaluation:
+def _evaluate(judged: list[JudgedImage], threshold: float, prevalence: float, seed: int) -> BinaryEvaluation:
     return evaluate_binary(
         np.array([each.image.is_crystal for each in judged]),
         np.array([each.probability for each in judged]),
-        np.array([card.alarm_threshold_for(each.image.modality) for each in judged]),
+        threshold,
         prevalence=prevalence,
         seed=seed,
     )

@@ -107,7 +107,7 @@ def run_job(workspace: Workspace, job_id: str, closing: threading.Event) -> None
         elif closing.is_set() and (result is None or result.get("stopped")):
             outcome = {"state": JobState.QUEUED.value, "message": "waiting for the next start"}
         else:
-            outcome = {"state": JobState.SUCCEEDED.value}
+            outcome = {"state": JobState.SUCCEEDED.value, "message": ""}
         outcome["result"] = result
     _finish(workspace, job_id, control.latest() | outcome)
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from structloop.core.errors import DownloadRefusedError, ModelFormatError, ModelNotFoundError
 
@@ -61,7 +62,6 @@ def fetch(repository: str, revision: str | None = None) -> Snapshot:
         DownloadRefusedError: no network, offline mode, or the repository needs rights that this machine does not have.
         ModelNotFoundError: no such repository or revision.
     """
-    import httpx
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -72,6 +72,8 @@ def fetch(repository: str, revision: str | None = None) -> Snapshot:
         RevisionNotFoundError,
     )
 
+    # The hub's library has changed its HTTP library more than once; its own error's first base is that library's.
+    http_error = cast(type[Exception], HfHubHTTPError.__mro__[1])
     try:
         pinned = HfApi().model_info(repository, revision=revision).sha
         if pinned is None:
@@ -88,7 +90,7 @@ def fetch(repository: str, revision: str | None = None) -> Snapshot:
         raise ModelNotFoundError(
             f"the hub has no model '{repository}', or it is private; check the name, or log in with `hf auth login`"
         ) from error
-    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, ConnectionError) as error:
+    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError, http_error, ConnectionError) as error:
         raise DownloadRefusedError(
             f"the hub cannot be reached for '{repository}' ({type(error).__name__}). On a machine with network run `hf "
             f"download {repository} --local-dir FOLDER`, copy FOLDER here, and run `structloop models import FOLDER`"

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,13 +27,21 @@ _MANIFEST = "complete.json"
 
 
 class OpenVinoNetwork:
-    """A network run by OpenVINO on the processor; see `structloop.models.runtime.Network`."""
+    """A network run by OpenVINO on the processor; see `structloop.models.runtime.Network`.
 
-    def __init__(self, source: NetworkSource, runtime: Runtime) -> None:
+    Args:
+        source: the network.
+        runtime: precision, threads and cache.
+        graph: its OpenVINO graph where the caller has it (an eight-bit one, say); None converts it, or takes it from
+            the cache.
+    """
+
+    def __init__(self, source: NetworkSource, runtime: Runtime, graph: Any = None) -> None:
         core = ov.Core()
         self._source = source
         self._precision = _resolve_precision(core, runtime)
-        graph = _converted(core, source, runtime.cache_folder)
+        if graph is None:
+            graph = _converted(core, source, runtime.cache_folder)
         # Streams: each request runs on few threads and many run side by side, which keeps all cores busy without the
         # losses of splitting one image's work.
         options = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": _OPENVINO_NAME[self._precision]}
@@ -40,6 +49,7 @@ class OpenVinoNetwork:
             options["INFERENCE_NUM_THREADS"] = str(runtime.threads)
         compiled = core.compile_model(graph, "CPU", options)
         self._queue = ov.AsyncInferQueue(compiled)
+        self._lock = threading.Lock()
 
     @property
     def description(self) -> str:
@@ -49,6 +59,10 @@ class OpenVinoNetwork:
     def __call__(self, batch: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Outputs `(n, ...)` for a batch `(n, c, h, w)`."""
         check_batch(batch, self._source)
+        with self._lock:
+            return self._run(batch)
+
+    def _run(self, batch: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
         step = self._source.images_per_request
         # One request is made even for an empty batch: it tells the shape of the outputs.
         starts = range(0, max(1, len(batch)), step)

@@ -85,7 +85,7 @@ class NetworkSource:
 
 
 class Network(Protocol):
-    """A compiled network. One caller at a time."""
+    """A compiled network. Callers from several threads wait for each other: one batch keeps all cores busy."""
 
     @property
     def description(self) -> str:

@@ -1,5 +1,6 @@
 """Networks on torch: CUDA where present, processors elsewhere."""
 
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
@@ -20,6 +21,7 @@ class TorchNetwork:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._module = source.build().eval().to(self._device)
         self._precision = _resolve_precision(runtime, self._device)
+        self._lock = threading.Lock()
 
     @property
     def description(self) -> str:
@@ -29,13 +31,16 @@ class TorchNetwork:
     def __call__(self, batch: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
         """Outputs `(n, ...)` for a batch `(n, c, h, w)`."""
         check_batch(batch, self._source)
+        if len(batch) == 0:
+            # Networks do not take empty batches; one blank image tells the shape of the outputs.
+            return self._run(np.zeros((1, *batch.shape[1:]), dtype=batch.dtype))[:0]
         # A GPU takes the batch whole; a processor's caches are served better by small pieces.
-        step = max(1, len(batch)) if self._device.type == "cuda" else self._source.images_per_request
-        pieces = [self._run(batch[start : start + step]) for start in range(0, max(1, len(batch)), step)]
+        step = len(batch) if self._device.type == "cuda" else self._source.images_per_request
+        pieces = [self._run(batch[start : start + step]) for start in range(0, len(batch), step)]
         return np.concatenate(pieces)
 
     def _run(self, piece: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32]:
-        with torch.inference_mode(), self._arithmetic():
+        with self._lock, torch.inference_mode(), self._arithmetic():
             tensor = torch.from_numpy(np.ascontiguousarray(piece)).to(self._device)
             output: NDArray[np.float32] = self._module(tensor).float().cpu().numpy()
         return output

@@ -191,6 +191,7 @@ def test_another_reading_of_the_names_takes_the_place_of_the_first(
 
 def test_a_project_is_made_and_joined(database: Database, importing: Importing, tmp_path: Path) -> None:
     write_plate(tmp_path / "store")
+    importing(tmp_path / "store")
     importing(tmp_path / "store", project="Lysozyme")
     importing(tmp_path / "store")
     with database.reading() as session:

@@ -21,6 +21,7 @@ from structloop.core.errors import (
     ModelFormatError,
     UnsupportedModalityError,
 )
+from structloop.models import hub
 from structloop.models.calibration import crystal_probabilities
 from structloop.models.classifiers.protocol import Checkpoint, ConversionRequest, stack_images
 from structloop.models.registry import ModelRegistry
@@ -307,6 +308,21 @@ def test_a_base_that_is_not_here_is_not_fetched(
     folder = write_adapter(tmp_path / "vis", lora_weights(base[1], 2), "facebook/dinov2-base")
     with pytest.raises(DownloadRefusedError, match="structloop models pull facebook/dinov2-base"):
         convert(home, Checkpoint(folder, (Modality.VISIBLE,)))
+
+
+def test_pulling_an_adapter_fetches_its_base_too_and_records_the_revision(
+    home: Path, tmp_path: Path, base: tuple[Path, Weights], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = write_adapter(tmp_path / "adapter", lora_weights(base[1], 2), "facebook/dinov2-base")
+    folders = {"facebook/dinov2-base": base[0], "Marquez-Group-EMBL/AXIS-CRIMS_v3-uv": adapter}
+    monkeypatch.setattr(
+        hub, "fetch", lambda repository, revision=None: hub.Snapshot(folders[repository], repository, "0123abcd")
+    )
+    card = ModelRegistry(home).pull("Marquez-Group-EMBL/AXIS-CRIMS_v3-uv")
+    assert (card.name, card.modalities, card.base) == ("axis-crims_v3-uv", (Modality.UV,), "facebook/dinov2-base")
+    assert card.origin == "https://huggingface.co/Marquez-Group-EMBL/AXIS-CRIMS_v3-uv at 0123abcd"
+    assert "NC" in card.licence
+    assert ModelRegistry(home).load("axis-crims_v3-uv", Runtime(engine="torch")).card == card
 
 
 def test_pickled_weights_are_refused(home: Path, tmp_path: Path, base: tuple[Path, Weights]) -> None:

@@ -84,8 +84,8 @@ export async function unwrap<T>(answer: Promise<Answer<T>>): Promise<T> {
   throw new ApiError(response.status, `The server answered ${response.status} ${response.statusText}`.trim());
 }
 
-export const thumbnailUrl = (imageId: number, size: number): string =>
-  `/api/v1/images/${imageId}/thumbnail?size=${size}`;
+/** One size everywhere, the one that importing makes: it is there at once, and the browser keeps it between pages. */
+export const thumbnailUrl = (imageId: number): string => `/api/v1/images/${imageId}/thumbnail`;
 export const deepZoomUrl = (imageId: number): string => `/api/v1/images/${imageId}/deepzoom.dzi`;
 export const originalUrl = (imageId: number): string => `/api/v1/images/${imageId}/original`;
 export const scoresUrl = (plateId: number, scoringId: number | undefined): string =>

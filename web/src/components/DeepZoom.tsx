@@ -6,7 +6,6 @@ import { scaleBar } from "../logic/scale";
 import { vars } from "./basics";
 import type { ViewLink } from "./viewLink";
 
-const PLACEHOLDER_PX = 960;
 const MOST_SCREEN_PIXELS_PER_PIXEL = 16;
 
 // OpenSeadragon adds a style element that the content policy refuses, unless it finds its own mark; its rules are in
@@ -100,7 +99,7 @@ export function DeepZoom({ image, name, link }: Props) {
   return (
     <div className="deep-zoom">
       {opened !== id && (
-        <img className="underlay" src={thumbnailUrl(id, PLACEHOLDER_PX)} alt="" fetchPriority="high" />
+        <img className="underlay" src={thumbnailUrl(id)} alt="" fetchPriority="high" />
       )}
       <div ref={place} className={opened === id ? "canvas" : "canvas waiting"} role="img" aria-label={name} />
       {failed === id && <p className="failed">This image cannot be read any more: {image.path}</p>}

@@ -6,8 +6,6 @@ import { percentOrDash } from "../logic/format";
 import { labelName } from "../logic/labels";
 import { vars } from "./basics";
 
-const PREVIEW_PX = 480;
-
 export function ProbabilityLine({ name, value }: { name: string; value: number | null }) {
   return (
     <div className="probability-line">
@@ -28,10 +26,12 @@ export function DropInspector({ map, cell }: { map: PlateMap; cell: PlateMapCell
       </aside>
     );
   }
+  const hasVisible = map.cells.some((other) => other.image_visible_id !== null);
+  const hasUv = map.cells.some((other) => other.image_uv_id !== null);
   const pictures = [
     { name: "Visible", id: cell.image_visible_id },
     { name: "UV", id: cell.image_uv_id },
-  ];
+  ].filter(({ name, id }) => id !== null || (name === "UV" ? hasUv : hasVisible));
   return (
     <aside className="inspector panel" aria-label="Drop">
       <header>
@@ -53,7 +53,7 @@ export function DropInspector({ map, cell }: { map: PlateMap; cell: PlateMapCell
           {id === null ? (
             <span className="nothing">No {name === "UV" ? "UV" : "visible"} image</span>
           ) : (
-            <img src={thumbnailUrl(id, PREVIEW_PX)} alt={`${name} image of ${dropName(cell, map.drops.length)}`} />
+            <img src={thumbnailUrl(id)} alt={`${name} image of ${dropName(cell, map.drops.length)}`} />
           )}
           <figcaption>{name}</figcaption>
         </figure>

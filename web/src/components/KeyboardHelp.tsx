@@ -22,6 +22,7 @@ const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
     shortcuts: [
       { keys: ["←", "→", "↑", "↓"], does: "Move over drops" },
       { keys: ["Home", "End"], does: "Start and end of the row" },
+      { keys: ["PgUp", "PgDn"], does: "First and last drop" },
       { keys: ["Enter"], does: "Open the drop" },
       { keys: ["[", "]"], does: "Earlier and later inspection" },
       { keys: ["m"], does: "Map or images" },

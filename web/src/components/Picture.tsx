@@ -23,10 +23,9 @@ interface Props {
   readonly imageId: number | null;
   readonly to: string;
   readonly hit: boolean;
-  readonly size: number;
 }
 
-export const Picture = memo(function Picture({ facts, name, detail, imageId, to, hit, size }: Props) {
+export const Picture = memo(function Picture({ facts, name, detail, imageId, to, hit }: Props) {
   const mark = markOf(facts);
   return (
     <Link to={to} className={hit ? "picture hit" : "picture"} data-picture={facts.drop_id}>
@@ -34,7 +33,7 @@ export const Picture = memo(function Picture({ facts, name, detail, imageId, to,
         {imageId === null ? (
           <span className="nothing">no image</span>
         ) : (
-          <img src={thumbnailUrl(imageId, size)} alt="" loading="lazy" decoding="async" />
+          <img src={thumbnailUrl(imageId)} alt="" loading="lazy" decoding="async" />
         )}
         {mark !== undefined && facts.label !== null && (
           <span className={`label ${mark}`}>{labelName(facts.label_scheme, facts.label)}</span>

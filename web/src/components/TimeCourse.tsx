@@ -8,7 +8,6 @@ import { vars } from "./basics";
 const COLUMN_PX = 104;
 const CHART_PX = 44;
 const PAD_PX = 6;
-const THUMBNAIL_PX = 240;
 
 interface Props {
   readonly inspections: readonly DropInspection[];
@@ -88,7 +87,7 @@ export function TimeCourse({ inspections, current, threshold, blind, onChoose }:
               {image === undefined ? (
                 <span className="nothing">no image</span>
               ) : (
-                <img src={thumbnailUrl(image.id, THUMBNAIL_PX)} alt="" loading="lazy" />
+                <img src={thumbnailUrl(image.id)} alt="" loading="lazy" />
               )}
               <span className="num">
                 <b>{one.number}</b>

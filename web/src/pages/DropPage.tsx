@@ -20,7 +20,6 @@ import { shownImages } from "../logic/images";
 import { type HumanLabel, labelForKey } from "../logic/labels";
 import { neighbours, orderOf, type Step } from "../logic/sequence";
 
-const PRELOAD_PX = 960;
 const MS = 1000;
 
 /** The inspection asked for, else the best, else the newest with an image. */
@@ -169,7 +168,7 @@ export default function DropPage() {
     return true;
   });
 
-  usePreload(next, scoring);
+  usePreload(next, scoring, params.get("inspection"));
 
   if (drop === undefined || inspection === undefined) {
     return (
@@ -305,7 +304,7 @@ export default function DropPage() {
 }
 
 /** Asks for what the next drop needs, so that it is there when one gets to it. */
-function usePreload(next: Step | undefined, scoring: number | undefined): void {
+function usePreload(next: Step | undefined, scoring: number | undefined, asked: string | null): void {
   const cache = useQueryClient();
   const nextId = next?.dropId;
   useEffect(() => {
@@ -313,12 +312,12 @@ function usePreload(next: Step | undefined, scoring: number | undefined): void {
     const abort = new AbortController();
     const fetchAll = async () => {
       const detail = await cache.query(queries.drop(nextId, scoring));
-      const inspection = chooseInspection(detail, null);
+      const inspection = chooseInspection(detail, asked);
       if (inspection === undefined || abort.signal.aborted) return;
       const { visible, other } = shownImages(inspection);
       const images: readonly Image[] = [visible, other].filter((image) => image !== undefined);
       for (const { id } of images) {
-        new window.Image().src = thumbnailUrl(id, PRELOAD_PX);
+        new window.Image().src = thumbnailUrl(id);
         await fetch(deepZoomUrl(id), { signal: abort.signal });
       }
     };
@@ -327,5 +326,5 @@ function usePreload(next: Step | undefined, scoring: number | undefined): void {
     return () => {
       abort.abort();
     };
-  }, [cache, nextId, scoring]);
+  }, [cache, nextId, scoring, asked]);
 }

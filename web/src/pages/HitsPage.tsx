@@ -12,8 +12,6 @@ import { hitsQueryOf } from "../logic/sequence";
 import { dropUrl } from "../logic/cells";
 import { plural } from "../logic/format";
 
-const THUMBNAIL_PX = 320;
-
 export function HitsPage() {
   useTitle("Hits");
   const [params, setParams] = useSearchParams();
@@ -122,7 +120,6 @@ export function HitsPage() {
               imageId={hit.image_visible_id ?? hit.image_uv_id}
               to={`${dropUrl(hit.plate_id, hit.drop_id)}?${list.toString()}`}
               hit={hit.is_hit}
-              size={THUMBNAIL_PX}
             />
           ))}
         </div>

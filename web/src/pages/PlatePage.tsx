@@ -26,7 +26,6 @@ const ORDERS = ["plate", "rank"] as const;
 const SIZES = ["s", "m", "l"] as const;
 const LIKELIEST = 12;
 const TIP_BELOW_PX = 14;
-const THUMBNAIL_PX = { s: 160, m: 320, l: 480 } as const;
 
 export function PlatePage() {
   const plateId = Number(useParams().plateId);
@@ -179,7 +178,6 @@ export function PlatePage() {
       ) : (
         <ImagesView map={map} shown={shown} inspection={inspection} scoring={scoring} />
       )}
-      <ScoringNote scoring={map.scoring} />
       <Problems plateId={plateId} />
       <RescoreDialog
         plateId={plateId}
@@ -252,6 +250,7 @@ function MapView({ map, shown, inspection, scoring }: ViewProps) {
           <PlateGrid map={map} shown={shown} inspection={inspection} scoring={scoring} onActive={onActive} />
         </div>
         <Legend threshold={threshold} />
+        <ScoringNote scoring={map.scoring} />
         {likeliest.length > 0 && (
           <section className="likeliest" aria-label="Likeliest drops">
             <h3>Likeliest drops</h3>
@@ -264,7 +263,6 @@ function MapView({ map, shown, inspection, scoring }: ViewProps) {
                   imageId={cell.image_visible_id ?? cell.image_uv_id}
                   to={dropUrl(map.plate_id, cell.drop_id, { inspection, scoring, order: "rank" })}
                   hit={threshold !== undefined && cell.probability !== null && cell.probability >= threshold}
-                  size={THUMBNAIL_PX.m}
                 />
               ))}
             </div>
@@ -322,11 +320,11 @@ function ImagesView({ map, shown, inspection, scoring }: ViewProps) {
               imageId={shown === "uv" ? cell.image_uv_id : (cell.image_visible_id ?? cell.image_uv_id)}
               to={dropUrl(map.plate_id, cell.drop_id, { inspection, scoring, order })}
               hit={threshold !== undefined && probability !== null && probability >= threshold}
-              size={THUMBNAIL_PX[size]}
             />
           );
         })}
       </div>
+      <ScoringNote scoring={map.scoring} />
     </section>
   );
 }

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from structloop.core.errors import LayoutError
 from structloop.core.settings import Settings
-from structloop.crystals.importing.scanning import FoundFile, Report, Scan, look_at, sample_of, what_noise
+from structloop.crystals.importing.scanning import (
+    FoundFile,
+    Report,
+    Scan,
+    is_text,
+    look_at,
+    printable,
+    sample_of,
+    what_noise,
+)
 from structloop.crystals.layouts.choosing import AUTO, Choice, LayoutCatalog, choose_layout
 from structloop.crystals.layouts.manifest import ManifestLayout
 from structloop.crystals.layouts.protocol import Layout, ListingLayout, Skip
@@ -55,6 +64,8 @@ class Source:
         self._report = report
         self._lights = {name.lower(): Modality(value) for name, value in settings.profile_modalities.items()}
         path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  # Path.resolve would follow links
+        if not is_text(str(path)):
+            raise LayoutError(f"the path {printable(path)} is not valid UTF-8; rename its folders")
         self.root, file = _root_of(path, layout)
         self._scan = Scan(self.root, self._report_once)
         self._reported: set[Path] = set()
@@ -103,7 +114,8 @@ class Source:
                 else:
                     self._report(FileProblem(found.path, read.reason))
                 continue
-            light = self._lights.get(read.profile.lower()) if read.profile else None
+            # A list says the light of each image itself.
+            light = self._lights.get(read.profile.lower()) if read.profile and self.is_complete else None
             yield NamedFile(found, read if light is None else replace(read, path=found.path, modality=light))
 
     def _listed(self, layout: ListingLayout) -> Iterator[FoundFile]:

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from structloop.crystals.importing.checking import CheckedImage, modified_at
+from structloop.crystals.importing.places import drops_of, inspections_of, plates_of, project_id_of
 from structloop.crystals.importing.report import ImportedPlate, ImportReport
-from structloop.crystals.importing.scanning import FoundFile, natural
-from structloop.crystals.plates import grown_format
-from structloop.schema.crystals import DropImage, FileProblem, PlateFormat
+from structloop.crystals.importing.scanning import FoundFile
+from structloop.schema.crystals import DropImage, FileProblem
 from structloop.store import Database
-from structloop.store.database import insert_or_ignore, upsert
-from structloop.store.tables import Drop, DropImageFile, ImportProblem, Inspection, Plate, Project
+from structloop.store.database import upsert
+from structloop.store.tables import Drop, DropImageFile, ImportProblem, Inspection, Plate
 from structloop.store.tables.base import utc_now
 
 ImageKey = tuple[int, int, str, str, str, str]
@@ -28,32 +28,38 @@ def unchanged_paths(database: Database, files: Mapping[str, tuple[FoundFile, Dro
     if not files:
         return set()
     statement = (
-        select(DropImageFile, Drop, Inspection, Plate.barcode)
+        select(
+            DropImageFile.path,
+            DropImageFile.size_bytes,
+            DropImageFile.modified_at,
+            Inspection.number,
+            Inspection.key,
+            Plate.barcode,
+            Drop.row,
+            Drop.column,
+            Drop.number,
+            DropImageFile.modality,
+            DropImageFile.profile,
+            DropImageFile.focus,
+        )
         .join(Drop, Drop.id == DropImageFile.drop_id)
         .join(Inspection, Inspection.id == DropImageFile.inspection_id)
         .join(Plate, Plate.id == Drop.plate_id)
         .where(DropImageFile.path.in_(files), DropImageFile.superseded_by_id.is_(None))
     )
+    same = set()
     with database.reading() as session:
-        return {
-            row.path
-            for row, drop, inspection, barcode in session.execute(statement)
-            if (row.size_bytes, row.modified_at) == (files[row.path][0].size_bytes, modified_at(files[row.path][0]))
-            and _same_meaning(files[row.path][1], row, drop, inspection, barcode)
-        }
+        for path, size_bytes, time, number, key, *meaning in session.execute(statement):
+            found, image = files[path]
+            occasion = key == image.inspection_key if image.inspection is None else number == image.inspection
+            if occasion and (size_bytes, time) == (found.size_bytes, modified_at(found)) and meaning == _meaning(image):
+                same.add(path)
+    return same
 
 
-def _same_meaning(image: DropImage, row: DropImageFile, drop: Drop, inspection: Inspection, barcode: str) -> bool:
-    return (
-        image.barcode == barcode
-        and (image.well.row, image.well.column, image.drop) == (drop.row, drop.column, drop.number)
-        and (image.modality, image.profile, image.focus) == (row.modality, row.profile, row.focus)
-        and (
-            inspection.key == image.inspection_key
-            if image.inspection is None
-            else inspection.number == image.inspection
-        )
-    )
+def _meaning(image: DropImage) -> list[str | int]:
+    place: list[str | int] = [image.barcode, image.well.row, image.well.column, image.drop]
+    return [*place, image.modality.value, image.profile, image.focus.value]
 
 
 def record(
@@ -77,7 +83,7 @@ def record(
     Raises:
         StoreUnavailableError: the database cannot be written.
     """
-    if not (checked or problems or solved):
+    if not (checked or problems or _any_problem(database, solved)):
         return
     with database.session() as session:
         writer = _BatchWriter(database, session, report)
@@ -94,6 +100,20 @@ def record(
     report.duplicates += outcome.duplicates
     for barcode, (plate_id, added) in outcome.plates.items():
         report.plates.setdefault(barcode, ImportedPlate(plate_id, barcode)).added += added
+
+
+def join_project(database: Database, project: str, barcodes: Collection[str]) -> None:
+    """Makes plates members of a project, which is made where needed."""
+    with database.session() as session:
+        project_id = project_id_of(database, session, project)
+        session.execute(update(Plate).where(Plate.barcode.in_(barcodes)).values(project_id=project_id))
+
+
+def _any_problem(database: Database, paths: Collection[str]) -> bool:
+    """Whether any of `paths` is listed as a problem; most imports find nothing to write, and should not."""
+    with database.reading() as session:
+        statement = select(ImportProblem.id).where(ImportProblem.path.in_(paths)).limit(1)
+        return session.scalar(statement) is not None
 
 
 def forget_old_problems(database: Database, report: ImportReport, started_at: datetime) -> None:
@@ -121,11 +141,7 @@ class _Outcome:
 
 
 class _BatchWriter:
-    """Writes one batch inside one transaction.
-
-    The rows of its plates are locked first, in the order of their barcodes, so two importers of one plate take turns
-    and never wait for each other in a circle. (SQLite lets only one write anyway.)
-    """
+    """Writes one batch inside one transaction, which begins by locking its plates (`plates_of`)."""
 
     def __init__(self, database: Database, session: Session, report: ImportReport) -> None:
         self._database = database
@@ -137,14 +153,15 @@ class _BatchWriter:
         by_plate: defaultdict[str, list[CheckedImage]] = defaultdict(list)
         for item in checked:
             by_plate[item.image.barcode].append(item)
-        plates = self._plates({barcode: [item.image for item in items] for barcode, items in by_plate.items()})
-        project_id = self._project(project) if project is not None and plates else None
+        images = {barcode: [item.image for item in items] for barcode, items in by_plate.items()}
+        plates = plates_of(self._database, self._session, self._report.layout, images)
+        project_id = project_id_of(self._database, self._session, project) if project is not None and plates else None
         at_path = self._live_rows_at([str(item.source.path) for item in checked])
         for barcode, plate in plates.items():
             before = outcome.added
             items = by_plate[barcode]
-            inspections = self._inspections(plate, [item.image for item in items])
-            drops = self._drops(plate, [item.image for item in items])
+            inspections = inspections_of(self._session, plate, images[barcode])
+            drops = drops_of(self._session, plate, images[barcode])
             self._files(items, inspections, drops, at_path, outcome)
             if project_id is not None:
                 plate.project_id = project_id
@@ -168,81 +185,6 @@ class _BatchWriter:
             select(func.sum(live.c.images), func.count()).select_from(live)
         ).one()
         return int(images or 0), experiments
-
-    def _plates(self, images: Mapping[str, Sequence[DropImage]]) -> dict[str, Plate]:
-        if not images:
-            return {}
-        barcodes = sorted(images)
-        formats = {barcode: grown_format(None, images[barcode]) for barcode in barcodes}
-        rows = [
-            {
-                "barcode": barcode,
-                "layout": self._report.layout,
-                "rows": formats[barcode].rows,
-                "columns": formats[barcode].columns,
-                "drops": list(formats[barcode].drops),
-                "created_at": utc_now(),
-                "imported_at": utc_now(),
-                "image_count": 0,
-                "experiment_count": 0,
-                "scored_count": 0,
-                "hit_count": 0,
-            }
-            for barcode in barcodes
-        ]
-        self._session.execute(insert_or_ignore(self._database, Plate, rows))
-        statement = select(Plate).where(Plate.barcode.in_(barcodes)).order_by(Plate.barcode).with_for_update()
-        plates = {plate.barcode: plate for plate in self._session.scalars(statement)}
-        for barcode, plate in plates.items():
-            grown = grown_format(PlateFormat(plate.rows, plate.columns, tuple(plate.drops)), images[barcode])
-            if (grown.rows, grown.columns, list(grown.drops)) != (plate.rows, plate.columns, plate.drops):
-                plate.rows, plate.columns, plate.drops = grown.rows, grown.columns, list(grown.drops)
-        return plates
-
-    def _project(self, name: str) -> int:
-        self._session.execute(insert_or_ignore(self._database, Project, [{"name": name}]))
-        return self._session.scalars(select(Project.id).where(Project.name == name)).one()
-
-    def _inspections(self, plate: Plate, images: Sequence[DropImage]) -> dict[int | str, int]:
-        """The plate's inspections by number, and by key where they have one."""
-        rows = list(self._session.scalars(select(Inspection).where(Inspection.plate_id == plate.id)))
-        by_number = {row.number: row for row in rows}
-        by_key = {row.key: row for row in rows if row.key is not None}
-        highest = max(by_number, default=0)
-        for image in sorted(images, key=lambda image: natural(image.inspection_key)):
-            row = by_key.get(image.inspection_key) if image.inspection is None else by_number.get(image.inspection)
-            if row is None:
-                number = highest + 1 if image.inspection is None else image.inspection
-                row = Inspection(
-                    plate_id=plate.id,
-                    number=number,
-                    key=image.inspection_key if image.inspection is None else None,
-                    imager=image.imager,
-                    taken_at=image.taken_at,
-                )
-                self._session.add(row)
-                highest = max(highest, number)
-                by_number[number] = row
-                if row.key is not None:
-                    by_key[row.key] = row
-            if row.imager is None:
-                row.imager = image.imager
-            if image.taken_at is not None and (row.taken_at is None or image.taken_at < row.taken_at):
-                row.taken_at = image.taken_at
-        self._session.flush()
-        numbered: dict[int | str, int] = {number: row.id for number, row in by_number.items()}
-        return numbered | {key: row.id for key, row in by_key.items()}
-
-    def _drops(self, plate: Plate, images: Sequence[DropImage]) -> dict[tuple[int, int, int], int]:
-        statement = select(Drop.row, Drop.column, Drop.number, Drop.id).where(Drop.plate_id == plate.id)
-        known = {(row, column, number): key for row, column, number, key in self._session.execute(statement)}
-        missing = {(image.well.row, image.well.column, image.drop) for image in images} - known.keys()
-        new = [
-            Drop(plate_id=plate.id, row=row, column=column, number=number) for row, column, number in sorted(missing)
-        ]
-        self._session.add_all(new)
-        self._session.flush()
-        return known | {(drop.row, drop.column, drop.number): drop.id for drop in new}
 
     def _live_rows_at(self, paths: Sequence[str]) -> dict[str, DropImageFile]:
         statement = select(DropImageFile).where(DropImageFile.path.in_(paths), DropImageFile.superseded_by_id.is_(None))
@@ -350,4 +292,4 @@ def _is_there(path: str) -> bool:
         return True
 
 
-__all__ = ["forget_old_problems", "record", "unchanged_paths"]
+__all__ = ["forget_old_problems", "join_project", "record", "unchanged_paths"]

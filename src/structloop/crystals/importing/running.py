@@ -12,7 +12,7 @@ from structloop.core.log import get_logger
 from structloop.core.settings import Settings
 from structloop.crystals.importing.checking import CheckedImage, Thumbnails, check_image
 from structloop.crystals.importing.reading import NamedFile, Source
-from structloop.crystals.importing.recording import forget_old_problems, record, unchanged_paths
+from structloop.crystals.importing.recording import forget_old_problems, join_project, record, unchanged_paths
 from structloop.crystals.importing.report import ImportReport
 from structloop.imaging.derived import DerivedFolder
 from structloop.schema.crystals import FileProblem
@@ -119,6 +119,7 @@ class Importer:
         self._report = report
         self._problems = problems
         self._project = project
+        self._known_plates: set[str] = set()
         self._workers = settings.threads
         thumbnails = None if files is None else Thumbnails(files, settings.thumbnail_px)
         self._check = partial(check_image, settle_s=settings.settle_s, thumbnails=thumbnails)
@@ -143,6 +144,8 @@ class Importer:
                 self._take_batch(pool, batch, total, on_progress)
         # What the scan reported after the last image.
         self._keep([], set())
+        if self._project is not None and self._known_plates:
+            join_project(self._database, self._project, self._known_plates)
         on_progress(self._report.found, self._report.found, "")
 
     def _take_batch(
@@ -164,6 +167,7 @@ class Importer:
         self._report.notices += [FileProblem(item.source.path, remark) for item in checked for remark in item.remarks]
         self._report.found += len(batch)
         self._report.unchanged += len(known)
+        self._known_plates.update(by_path[path][1].barcode for path in known)
         self._keep(checked, known)
         on_progress(self._report.found, total, batch[-1].image.barcode)
 

@@ -14,7 +14,7 @@ Report = Callable[[FileProblem], None]
 
 _TEMPORARY_ENDINGS = frozenset({".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".download", ".swp"})
 _THUMBNAIL_NAME = re.compile(r"(?:[_-]th|[_-]?thumb(?:nail)?s?)$|^(?:thumb(?:nail)?s?)[_-]", re.IGNORECASE)
-_THUMBNAIL_FOLDER = re.compile(r"thumb(?:nail)?s?|th|previews?", re.IGNORECASE)
+_THUMBNAIL_FOLDER = re.compile(r"thumb(?:nail)?s?", re.IGNORECASE)
 # Folders that file servers and archives keep for themselves.
 _SYSTEM_FOLDERS = frozenset(
     {"@eadir", "__macosx", "#recycle", "$recycle.bin", "system volume information", "lost+found"}
@@ -72,7 +72,7 @@ class Scan:
                 continue
             folders = []
             for entry in found:
-                if not _is_text(entry.name):
+                if not is_text(entry.name):
                     self._report(FileProblem(printable(Path(entry.path)), "its name is not valid UTF-8; rename it"))
                 elif _is_folder(entry):
                     if self._wanted_folder(entry.name):
@@ -154,7 +154,8 @@ def printable(path: Path) -> Path:
     return Path(os.fsencode(path).decode("utf-8", errors="backslashreplace"))
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether a name of the file system is valid UTF-8, and so can be stored."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -174,4 +175,4 @@ def _reason(error: OSError) -> str:
     return str(error.strerror or error)
 
 
-__all__ = ["FoundFile", "Scan", "look_at", "natural", "printable", "sample_of", "what_noise"]
+__all__ = ["FoundFile", "Scan", "is_text", "look_at", "natural", "printable", "sample_of", "what_noise"]

@@ -66,7 +66,7 @@ def watch_folder(
         force_polling=poll,
         raise_interrupt=False,
     ):
-        watcher.note(Path(name) for change, name in changes if change != Change.deleted)
+        watcher.note((Path(name), change == Change.added) for change, name in changes if change != Change.deleted)
         # The first look comes after the watch has begun, so nothing can arrive unseen between the two.
         if looked_at is None or time.monotonic() - looked_at > _LOOK_AGAIN_S:
             watcher.look_through()
@@ -105,12 +105,15 @@ class _Watcher:
         if source is not None:
             self._import(source, self._settled(source), problems)
 
-    def note(self, paths: Iterable[Path]) -> None:
-        """Takes notice of what changed; a side file stands for the images of its name that were left out."""
-        for path in paths:
+    def note(self, paths: Iterable[tuple[Path, bool]]) -> None:
+        """Takes notice of what changed, and whether it is new.
+
+        A side file stands for the images of its name that were left out.
+        """
+        for path, is_new in paths:
             if path.is_dir():
                 # Files may lie in a new folder before the system tells of changes inside it.
-                for found in Scan(path, lambda _problem: None):
+                for found in Scan(path, lambda _problem: None) if is_new else ():
                     self._wait_for(found.path)
             elif what_noise(path) is None:
                 self._wait_for(path)

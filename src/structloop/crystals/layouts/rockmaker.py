@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ _BATCH = re.compile(r"batchID_?(\d+)", re.IGNORECASE)
 _WELL = re.compile(r"wellNum_?(\d+)", re.IGNORECASE)
 _PROFILE = re.compile(r"profileID_?(\d+)", re.IGNORECASE)
 _IMAGE = re.compile(r"d(?P<drop>\d+)_r(?P<region>\d+)_(?P<type>[A-Za-z0-9]+)", re.IGNORECASE)
+# Looking through a plate's folders for every image would be slow on a network drive.
+_LOOK_AGAIN_S = 60.0
 
 
 class RockMakerStoreLayout(NameLayout):
@@ -39,7 +42,7 @@ class RockMakerStoreLayout(NameLayout):
     example: ClassVar[str] = "WellImages/69/plateID_1069/batchID_77/wellNum_1/profileID_1/d1_r510_ef.jpg"
 
     def __init__(self) -> None:
-        self._highest: dict[Path, tuple[tuple[int, ...], int]] = {}
+        self._highest: dict[Path, tuple[float, int]] = {}
 
     def match(self, path: Path) -> DropImage | Skip | None:
         """See `NameLayout`."""
@@ -76,24 +79,20 @@ class RockMakerStoreLayout(NameLayout):
         )
 
     def _highest_well(self, plate: Path) -> int:
-        """The highest well number that any batch of the plate has a folder for; looked up anew when folders change."""
+        """The highest well number that any batch of the plate has a folder for; looked up again after a minute."""
+        now = time.monotonic()
+        known = self._highest.get(plate)
+        if known is not None and now - known[0] < _LOOK_AGAIN_S:
+            return known[1]
         try:
-            batches = sorted(entry.path for entry in os.scandir(plate) if _BATCH.fullmatch(entry.name))
-            state = tuple(Path(batch).stat().st_mtime_ns for batch in batches)
-            known = self._highest.get(plate)
-            if known is None or known[0] != state:
-                numbers = [
-                    int(found[1])
-                    for batch in batches
-                    for entry in os.scandir(batch)
-                    if (found := _WELL.fullmatch(entry.name))
-                ]
-                known = (state, max(numbers, default=0))
-                self._highest[plate] = known
+            batches = [entry.path for entry in os.scandir(plate) if _BATCH.fullmatch(entry.name)]
+            names = [entry.name for batch in batches for entry in os.scandir(batch)]
         except OSError:
             # The folder is only looked at for the size of the plate; whether it can be read is the scan's business.
             return 0
-        return known[1]
+        highest = max((int(found[1]) for name in names if (found := _WELL.fullmatch(name))), default=0)
+        self._highest[plate] = (now, highest)
+        return highest
 
 
 _EXPORT = re.compile(

@@ -1,5 +1,6 @@
 """The evaluation of a two-class classifier that gives probabilities, with an alarm threshold."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,8 +42,9 @@ class BinaryEvaluation:
         recall: Share of the positives at or above the threshold (Wilson).
         precision: Share of positives among what is at or above the threshold, at this set's prevalence (Wilson).
         specificity: Share of the negatives below the threshold (Wilson).
-        balanced_accuracy: Mean of recall and specificity (stratified bootstrap).
-        precision_at_prevalence: Precision as it would be where `prevalence` of the images are positive.
+        balanced_accuracy: Mean of recall and specificity (their Wilson intervals, squared and added: Newcombe 1998).
+        precision_at_prevalence: Precision as it would be where `prevalence` of the images are positive; its interval
+            goes from the worse to the better ends of those of recall and specificity, and so is rather too wide.
         auc: Area under the ROC curve (stratified bootstrap).
         average_precision: Area under the precision-recall curve (stratified bootstrap).
         brier: Mean squared difference of probability and truth.
@@ -118,7 +120,7 @@ class BinaryEvaluation:
 def evaluate_binary(
     is_positive: ArrayLike,
     probabilities: ArrayLike,
-    thresholds: ArrayLike,
+    threshold: float,
     *,
     prevalence: float = 0.05,
     resamples: int = RESAMPLES,
@@ -129,7 +131,7 @@ def evaluate_binary(
     Args:
         is_positive: `(n,)`, true for positives.
         probabilities: `(n,)`, 0 to 1.
-        thresholds: One number, or `(n,)`: at or above it an image counts as called positive.
+        threshold: At or above it an image counts as called positive.
         prevalence: Share of positives for `precision_at_prevalence`.
         resamples: Bootstrap samples.
         seed: Seed of the bootstrap.
@@ -143,7 +145,7 @@ def evaluate_binary(
         raise ValueError(f"truth {truth.shape} and probabilities {values.shape} must be two equally long rows")
     if not np.all((values >= 0) & (values <= 1)):
         raise ValueError("a probability lies outside 0 to 1")
-    called = values >= np.broadcast_to(np.asarray(thresholds, dtype=np.float64), values.shape)
+    called = values >= threshold
     positives, negatives = int(truth.sum()), int((~truth).sum())
     tp, fp = int((called & truth).sum()), int((called & ~truth).sum())
     reasons: dict[str, str] = {}
@@ -160,14 +162,10 @@ def evaluate_binary(
         precision = wilson_interval(tp, tp + fp)
     else:
         reasons["precision"] = "no image reaches the threshold"
-    if positives and negatives:
-        rates = _bootstrap_rates(tp, positives, fp, negatives, resamples, seed)
-        balanced = percentile_interval((tp / positives + 1 - fp / negatives) / 2, (rates[0] + 1 - rates[1]) / 2)
+    if recall is not None and specificity is not None:
+        balanced = _mean_of(recall, specificity)
         if tp + fp:
-            at_prevalence = percentile_interval(
-                float(_precision_at(tp / positives, fp / negatives, prevalence)),
-                _precision_at(rates[0], rates[1], prevalence),
-            )
+            at_prevalence = _precision_at(recall, specificity, prevalence)
         else:
             reasons["precision_at_prevalence"] = "no image reaches the threshold"
         areas, precisions = bootstrap_areas(truth, values, resamples=resamples, seed=seed)
@@ -203,24 +201,26 @@ def evaluate_binary(
     )
 
 
-def _bootstrap_rates(
-    tp: int, positives: int, fp: int, negatives: int, resamples: int, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Recall and false positive rate of stratified bootstrap samples, which are draws from two binomials."""
-    random = np.random.default_rng(seed)
-    recall = random.binomial(positives, tp / positives, resamples) / positives
-    return recall, random.binomial(negatives, fp / negatives, resamples) / negatives
+def _mean_of(first: Estimate, second: Estimate) -> Estimate:
+    """The mean of two independent proportions; square-and-add of their Wilson intervals (Newcombe, Stat. Med. 1998)."""
+    value = (first.value + second.value) / 2
+    below = math.hypot(first.value - first.low, second.value - second.low) / 2
+    above = math.hypot(first.high - first.value, second.high - second.value) / 2
+    return Estimate(value, max(0.0, value - below), min(1.0, value + above))
 
 
-def _precision_at(
-    recall: NDArray[np.float64] | float, false_rate: NDArray[np.float64] | float, prevalence: float
-) -> NDArray[np.float64]:
-    """Precision by Bayes' rule; `NaN` where nothing is called positive."""
-    true = np.asarray(recall) * prevalence
-    called = true + np.asarray(false_rate) * (1 - prevalence)
-    precision: NDArray[np.float64] = np.full(np.shape(called), np.nan)
-    np.divide(true, called, out=precision, where=called > 0)
-    return precision
+def _precision_at(recall: Estimate, specificity: Estimate, prevalence: float) -> Estimate:
+    """Precision by Bayes' rule. Something must be called positive."""
+
+    def bayes(true_rate: float, false_rate: float) -> float:
+        true, false = true_rate * prevalence, false_rate * (1 - prevalence)
+        return true / (true + false)
+
+    return Estimate(
+        bayes(recall.value, 1 - specificity.value),
+        bayes(recall.low, 1 - specificity.low),
+        bayes(recall.high, 1 - specificity.high) if recall.high > 0 else 0.0,
+    )
 
 
 def _reliability(truth: NDArray[np.bool_], values: NDArray[np.float64]) -> tuple[ReliabilityBin, ...]:

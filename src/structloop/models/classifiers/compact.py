@@ -1,5 +1,6 @@
 """Family `compact`: the classifier that ships with structloop. See `docs/explanations/default-model.md`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,10 +126,14 @@ class CompactFamily:
     def load(self, folder: Path, card: ModelCard, runtime: Runtime) -> Classifier:
         """The classifier of `card`, whose weights are ``model.safetensors`` in `folder`.
 
+        It computes in fp32 unless `runtime` names another precision: the network is fast enough, and bf16 moves some
+        probabilities by a few hundredths (see `docs/explanations/default-model.md`).
+
         Raises:
             ModelFormatError: the card asks for what this family cannot do, or the weights do not fit.
         """
         _check_card(card)
+        precise = replace(runtime, precision="fp32") if runtime.precision == "auto" else runtime
         path = folder / "model.safetensors"
         network = load_network(path)
         crystal_first = card.positive_index == 0
@@ -137,7 +142,7 @@ class CompactFamily:
         def build() -> nn.Module:
             return _Logits(network, crystal_first).eval()
 
-        return CompactClassifier(card, compile_network(NetworkSource(card.version, build, shape, "uint8"), runtime))
+        return CompactClassifier(card, compile_network(NetworkSource(card.version, build, shape, "uint8"), precise))
 
 
 def load_network(path: Path) -> CompactNetwork:

@@ -114,7 +114,7 @@ def build_network(
     """
     import torch
     from torch import nn
-    from transformers import Dinov2Config, Dinov2ForImageClassification
+    from transformers import Dinov2Config, Dinov2ForImageClassification, PreTrainedModel
 
     classes = len(weights["classifier.weight"]) if "classifier.weight" in weights else 0
     check_shapes(
@@ -131,7 +131,9 @@ def build_network(
     with torch.device("meta"):
         classifier = Dinov2ForImageClassification(config)
     # Tracing reads every attribute, and the library warns of a loss that it cannot guess; none is used here.
-    classifier.loss_function = nn.functional.cross_entropy
+    for part in classifier.modules():
+        if isinstance(part, PreTrainedModel):
+            part.loss_function = nn.functional.cross_entropy
     former = uses_former_names(classifier.state_dict())
     named = {former_name(name) if former else name: tensor for name, tensor in weights.items()}
     classifier.load_state_dict(named, strict=True, assign=True)

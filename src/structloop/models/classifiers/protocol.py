@@ -35,8 +35,8 @@ def stack_images(images: Sequence[PreparedImage]) -> ImageBatch:
 class Classifier(Protocol):
     """A trained network that tells drop images with crystals from others.
 
-    `prepare` is called from many threads at once and touches no network; `logits` is called by one caller at a
-    time with batches of whatever size is convenient, the last one usually smaller.
+    `prepare` and `logits` are called from many threads at once; `prepare` touches no network, `logits` gets batches of
+    whatever size is convenient, the last one usually smaller.
     """
 
     @property

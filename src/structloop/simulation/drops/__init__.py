@@ -11,6 +11,7 @@
 `truth.recognisable` is False when training. Everything is a deterministic function of seeds.
 """
 
+from structloop.core.errors import SimulationError
 from structloop.simulation.drops.contents import (
     Content,
     Crystal,
@@ -24,7 +25,6 @@ from structloop.simulation.drops.contents import (
     Sphere,
     Strand,
 )
-from structloop.simulation.drops.errors import SimulationError
 from structloop.simulation.drops.facilities import FAMILIES, Facility, sample_facility
 from structloop.simulation.drops.rendering import (
     RenderedDrop,

@@ -18,7 +18,6 @@ class Content(StrEnum):
     SCRATCH = "scratch"
     CREASE = "crease"
     BUBBLE = "bubble"
-    CONDENSATION = "condensation"
     FILM_PIECE = "film-piece"
     PARTICLES = "particles"
     LIGHT_PRECIPITATE = "light-precipitate"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from structloop.core.errors import SimulationError
 from structloop.simulation.drops.draws import chance, log_uniform
-from structloop.simulation.drops.errors import SimulationError
 from structloop.simulation.drops.styles import CameraStyle, DropStyle, LightStyle, UvStyle, WellShape, WellStyle
 
 

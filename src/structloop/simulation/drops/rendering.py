@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from structloop.core.errors import SimulationError
 from structloop.simulation.drops.camera import compress, expose, quantise, tone
-from structloop.simulation.drops.errors import SimulationError
 from structloop.simulation.drops.optics import illumination, interference_colours, transmitted
 from structloop.simulation.drops.painting import paint_crystals, paint_surroundings
 from structloop.simulation.drops.scene import DropScene

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from structloop.core.errors import SimulationError
 from structloop.simulation.drops.chemistry import (
     sample_bubbles,
     sample_creases,
@@ -27,7 +28,6 @@ from structloop.simulation.drops.contents import (
 )
 from structloop.simulation.drops.dirt import add_dirt, sample_fibre, sample_flakes, sample_lumps
 from structloop.simulation.drops.draws import Rng, chance, log_uniform, sub_seed
-from structloop.simulation.drops.errors import SimulationError
 from structloop.simulation.drops.facilities import Facility, sample_facility
 from structloop.simulation.drops.liquid import Territory
 from structloop.simulation.drops.populations import sample_crystals

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from structloop.core.errors import SimulationError
 from structloop.simulation.drops.contents import (
     Content,
     Crystal,
@@ -16,7 +17,6 @@ from structloop.simulation.drops.contents import (
     Sphere,
     Strand,
 )
-from structloop.simulation.drops.errors import SimulationError
 from structloop.simulation.drops.facilities import Facility
 
 MICROCRYSTAL_UM = 20.0
