@@ -110,22 +110,27 @@ def test_pages_are_whole_in_every_theme_and_width(
 def settle(page: Page) -> None:
     """Waits until everything in sight is drawn."""
     expect(page.locator("main > *").first).to_be_visible()
-    expect(page.locator("[aria-busy='true'], .skeleton")).to_have_count(0)
-    expect(page.locator(".deep-zoom .canvas.waiting")).to_have_count(0)
+    expect(page.locator("[aria-busy='true'], .skeleton")).to_have_count(0, timeout=20_000)
+    expect(page.locator(".deep-zoom .canvas.waiting, canvas.mini-plate:not([data-drawn])")).to_have_count(
+        0, timeout=20_000
+    )
     page.wait_for_function(
         """() => [...document.images].every((image) => {
           const box = image.getBoundingClientRect();
           return image.complete || box.top > innerHeight || box.bottom < 0;
         })"""
     )
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(600)
 
 
 def reduce_colours(picture: Path) -> None:
-    """Photographs make large PNG files; as few colours as needed still show what a page looks like."""
+    """Photographs make large PNG files; where they do, fewer colours still show what a page looks like."""
     with Image.open(picture) as image:
         full = image.convert("RGB")
-    for colours in (256, 128, 64, 32, 24):
-        full.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(picture, optimize=True)
+    full.save(picture, optimize=True)
+    for colours in (256, 128, 64, 32):
         if picture.stat().st_size < LARGEST_BYTES:
             return
+        # Maximum coverage keeps the few strong colours of the scale, which the many greys would crowd out.
+        few = full.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(picture, optimize=True)

@@ -56,6 +56,7 @@ def post(url: str, body: dict[str, object]) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120)
 def test_a_browser_imports_a_folder_and_hears_of_it(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "rawimages" / "2026" / "EM0001" / "1"
     folder.mkdir(parents=True)

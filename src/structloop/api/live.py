@@ -16,6 +16,8 @@ from starlette.concurrency import run_in_threadpool
 
 from structloop.api.shapes import PlatesChanged, Resync
 from structloop.api.submitting import job_view
+from structloop.core.errors import StoreUnavailableError
+from structloop.core.log import get_logger
 from structloop.crystals.changes import PlatesSeen, look_at_plates
 from structloop.jobs import JobQueue
 from structloop.store import Database
@@ -25,6 +27,7 @@ EVENT_SCHEMA: Final[dict[str, Any]] = {
 }
 _JOBS_WATCHED = 50
 _MOST_PLATES_TOLD = 200
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,13 @@ class EventBroadcast:
     async def _watch(self) -> None:
         while self._listeners and not self._stopped:
             await asyncio.sleep(self._every_s)
-            await self._tell(await run_in_threadpool(self._look))
+            try:
+                news = await run_in_threadpool(self._look)
+            except StoreUnavailableError as error:
+                # A database server that restarts must not silence the listeners for good.
+                _log.warning("changes cannot be read; trying again", reason=str(error))
+            else:
+                await self._tell(news)
 
     async def _tell(self, news: list[tuple[str, str]]) -> None:
         if news:

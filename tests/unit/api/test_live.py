@@ -5,11 +5,14 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from sse_starlette import ServerSentEvent
 
 from structloop.api.live import EventBroadcast
+from structloop.core.errors import StoreUnavailableError
 from structloop.crystals.annotations import annotate
 from structloop.jobs import JobQueue, Workspace
+from structloop.schema.events import JobProgress
 from support.stored_plates import StoredPlate, store_plate
 
 Told = tuple[str, dict[str, object], str]
@@ -117,5 +120,32 @@ def test_listeners_end_when_the_server_does(workspace: Workspace) -> None:
         await asyncio.sleep(0.2)
         await broadcast.stop()
         assert await asyncio.wait_for(asyncio.gather(*waiting), 5) == [None, None, None]
+
+    run(test)
+
+
+def test_a_database_that_fails_for_a_while_does_not_silence_anybody(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = JobQueue(workspace)
+    working = queue.list
+    failures = iter([StoreUnavailableError("the server restarts")] * 3)
+
+    def failing(limit: int = 50) -> list[JobProgress]:
+        error = next(failures, None)
+        if error is not None:
+            raise error
+        return working(limit)
+
+    async def test() -> None:
+        broadcast = EventBroadcast(workspace.database, queue, every_s=0.02)
+        events = broadcast.listen()
+        waiting = asyncio.ensure_future(following(events))
+        await asyncio.sleep(0.2)
+        monkeypatch.setattr(queue, "list", failing)
+        job = queue.submit("crystals.score", {"barcode": "P1"}, "P1")
+        name, data, _ = await waiting
+        assert (name, data["id"]) == ("job", job)
+        await broadcast.stop()
 
     run(test)

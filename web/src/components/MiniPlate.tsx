@@ -33,6 +33,7 @@ function draw(canvas: HTMLCanvasElement, map: PlateMap, theme: Theme): void {
     context.globalAlpha = cell.probability === null ? 0.6 : 1;
     context.fillRect(cell.column * wellWidth + place * width, cell.row * wellHeight, width, wellHeight - gap);
   }
+  canvas.dataset.drawn = "true";
 }
 
 export function MiniPlate({ plate }: { plate: PlateSummary }) {

@@ -41,7 +41,7 @@ def get_info(settings: SettingsDependency, models: ModelsDependency, annotator: 
         # Missing or broken: the interface still has to start, and shows that there is no default.
         version, caution = None, None
     else:
-        version, caution = card.version, " ".join((card.training.description, *card.limitations))
+        version, caution = card.version, " ".join(card.limitations) or card.training.description
     return Info(
         version=__version__,
         default_model=settings.default_model,
