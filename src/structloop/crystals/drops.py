@@ -137,7 +137,7 @@ def _scores(session: Session, scoring_id: int, drop_id: int) -> dict[int, Experi
 
 
 def _images(session: Session, drop_id: int) -> dict[int, list[ScoredImageView]]:
-    """The images of a drop by number of inspection: visible first, the newest and those in use first."""
+    """The images of a drop by number of inspection: visible first, and the one that is scored first."""
     scores: dict[int, list[ImageScoreView]] = defaultdict(list)
     rows = session.execute(
         select(ImageScore, ModelVersion.name, ModelVersion.version)
@@ -169,6 +169,7 @@ def _images(session: Session, drop_id: int) -> dict[int, list[ScoredImageView]]:
                 image.superseded_by_id is not None,
                 order.index(image.modality),
                 image.focus is not Focus.EXTENDED,
+                image.profile,
                 -image.id,
             )
         )

@@ -178,7 +178,7 @@ def _at(session: Session, scoring_id: int | None, plate_id: int, inspection_id: 
 
 
 def _images_at(session: Session, inspection_id: int) -> _Images:
-    """Per drop and modality one image of an inspection: extended focus rather than one plane, then the newest."""
+    """Per drop and modality one image of an inspection: the one that scoring takes, too."""
     rows = session.execute(
         select(DropImageFile.drop_id, DropImageFile.modality, DropImageFile.id)
         .where(
@@ -186,7 +186,12 @@ def _images_at(session: Session, inspection_id: int) -> _Images:
             DropImageFile.superseded_by_id.is_(None),
             DropImageFile.modality.in_((Modality.VISIBLE.value, Modality.UV.value)),
         )
-        .order_by(case((DropImageFile.focus == Focus.EXTENDED.value, 1), else_=0), DropImageFile.id)
+        # The one to show comes last, and so stays.
+        .order_by(
+            case((DropImageFile.focus == Focus.EXTENDED.value, 1), else_=0),
+            DropImageFile.profile.desc(),
+            DropImageFile.id,
+        )
     )
     images = _Images({}, {})
     for drop_id, modality, image_id in rows:
