@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from structloop.schema.models import (
@@ -27,9 +28,8 @@ def print_models(cards: "list[ModelCard]", broken: "list[BrokenModel]", default:
     for card in cards:
         mark = "*" if card.name == default else ""
         images = ", ".join(each.value for each in card.modalities)
-        table.add_row(mark, card.name, card.version, card.family, images, card.summary)
-    console = Console()
-    console.print(table, markup=False)
+        table.add_row(mark, card.name, card.version, escape(card.family), images, escape(card.summary))
+    Console().print(table)
     if any(card.name == default for card in cards):
         typer.echo("* default")
     else:
