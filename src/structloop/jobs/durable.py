@@ -9,6 +9,7 @@ stored as JSON instead of pickles.
 DBOS allows one instance per process, so there is one `DurableRunner` at a time.
 """
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -20,6 +21,9 @@ QUEUE = "structloop-jobs"
 POLLING_S = 0.05
 # A job that has taken its process down this often is not started again.
 MAX_STARTS = 5
+
+# Where its logger has a handler, DBOS adds none that holds on to standard error: its messages go where ours do.
+logging.getLogger("dbos").addHandler(logging.NullHandler())
 
 _FINAL = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 # DBOS registers functions once per process, so what they call is looked up here.

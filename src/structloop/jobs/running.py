@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from structloop.core.errors import StructloopError
+from structloop.core.errors import StoreUnavailableError, StructloopError
 from structloop.core.log import get_logger
 from structloop.jobs.kinds import job_kind
 from structloop.jobs.workspace import Workspace
@@ -17,6 +17,7 @@ from structloop.store.tables.base import utc_now
 # The row is what people watch; five looks a second are plenty, and the database has other work.
 WRITING_INTERVAL_S = 0.2
 MESSAGE_LENGTH = 4000
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 16.0
 
 _log = get_logger(__name__)
 
@@ -116,8 +117,19 @@ def _finish(workspace: Workspace, job_id: str, values: dict[str, Any]) -> None:
     values["message"] = values.get("message", "")[:MESSAGE_LENGTH]
     if JobState(values["state"]).is_final:
         values["finished_at"] = utc_now()
-    with workspace.database.session() as session:
-        session.execute(update(Job).where(Job.id == job_id).values(**values))
+    wait_s = FIRST_RETRY_S
+    while True:
+        try:
+            with workspace.database.session() as session:
+                session.execute(update(Job).where(Job.id == job_id).values(**values))
+        except StoreUnavailableError:
+            # The work is done, or has failed; only the note of it is missing, and a server may be restarting.
+            if wait_s > LONGEST_RETRY_S:
+                raise
+            time.sleep(wait_s)
+            wait_s *= 2
+        else:
+            return
 
 
 __all__ = ["RowControl", "run_job"]

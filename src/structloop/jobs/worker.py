@@ -3,6 +3,7 @@
 import hashlib
 import socket
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from structloop.jobs.durable import DurableRunner
 
 LOOKING_S = 0.2
+# How often jobs that should be running are compared with the queue: one whose end could not be written, because the
+# database was away, or that the queue gave up, must not seem to run for ever.
+COMPARING_S = 10.0
 LOCK_RETRY_S = 1.0
 
 _log = get_logger(__name__)
@@ -105,18 +109,20 @@ class Worker:
                 return
             if self._try_lock():
                 self._start_runner()
-        # Running ones too, the first time: where the queue's own database was lost, they would wait for ever.
-        states = [JobState.QUEUED.value, JobState.RUNNING.value]
-        seen: set[str] = set()
+        handed_over: set[str] = set()
+        compared_at = -COMPARING_S
         while True:
+            is_comparing = time.monotonic() - compared_at >= COMPARING_S
+            states = [JobState.QUEUED.value, *([JobState.RUNNING.value] if is_comparing else [])]
             try:
                 with self._workspace.database.reading() as session:
                     found = session.scalars(select(Job.id).where(Job.state.in_(states)).order_by(Job.created_at)).all()
                 for job_id in found:
-                    if job_id not in seen:
+                    if is_comparing or job_id not in handed_over:
                         self._hand_over(job_id)
-                        seen.add(job_id)
-                states = [JobState.QUEUED.value]
+                if is_comparing:
+                    compared_at = time.monotonic()
+                handed_over = set(found)
             except StoreUnavailableError as error:
                 # A database server that restarts must not end the worker.
                 _log.warning("the jobs cannot be read; trying again", reason=str(error))
