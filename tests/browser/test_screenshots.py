@@ -61,10 +61,12 @@ def pictured(shared_server: Server, tmp_path_factory: pytest.TempPathFactory) ->
     if not UPDATE:
         yield shared_server
         return
-    home = Path(os.environ.get("STRUCTLOOP_TEST_DEMO_HOME") or tmp_path_factory.mktemp("pictures") / "demo")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STRUCTLOOP_")}
-    command = [sys.executable, "-m", "structloop", "demo", "--once", "--home", str(home)]
-    subprocess.run(command, env=environment, check=True)
+    prepared = os.environ.get("STRUCTLOOP_TEST_DEMO_HOME")
+    home = Path(prepared) if prepared else tmp_path_factory.mktemp("pictures") / "demo"
+    if not prepared:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("STRUCTLOOP_")}
+        command = [sys.executable, "-m", "structloop", "demo", "--once", "--home", str(home)]
+        subprocess.run(command, env=environment, check=True)
     server = Server(home)
     server.start()
     yield server
