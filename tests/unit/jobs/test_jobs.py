@@ -145,9 +145,12 @@ def test_closing_the_worker_puts_the_job_back_and_the_next_one_finishes_it(
     workspace: Workspace, counter: Counter
 ) -> None:
     queue = JobQueue(workspace)
-    job = queue.submit("test.count", {"to": 1000, "every_s": 0.01})
+    job = queue.submit("test.count", {"to": 1000, "every_s": 0.05})
     with Worker(workspace):
-        until(queue, job, JobState.RUNNING)
+        deadline = time.monotonic() + TIMEOUT_S
+        while not counter.runs:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
     assert queue.progress(job).state is JobState.QUEUED
     with workspace.database.session() as session:
         session.execute(update(Job).values(request={"to": 2}))
