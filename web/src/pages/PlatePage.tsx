@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo, useState } from "react";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
-import { type PlateMap, type PlateMapCell, scoresUrl } from "../api/client";
+import { type PlateMap, type PlateMapCell, type Scoring, scoresUrl } from "../api/client";
 import * as queries from "../api/queries";
 import { Failure, Segmented } from "../components/basics";
 import { DropInspector, DropTip, type TipPlace } from "../components/DropInspector";
@@ -166,7 +166,7 @@ export function PlatePage() {
             >
               {map.scorings.map((one) => (
                 <option key={one.id} value={one.id}>
-                  {(one.model_visible ?? one.model_uv)?.name} · {one.rule} · {date(one.updated_at)}
+                  {scoringName(one)}
                 </option>
               ))}
             </select>
@@ -189,6 +189,15 @@ export function PlatePage() {
       />
     </div>
   );
+}
+
+const SHORT_VERSION = 6;
+
+/** Model, short version, rule and day: two versions of one model are often scored on the same day. */
+function scoringName(scoring: Scoring): string {
+  const model = scoring.model_visible ?? scoring.model_uv;
+  const name = model === null ? [] : [`${model.name} ${model.version.slice(0, SHORT_VERSION)}`];
+  return [...name, scoring.rule, date(scoring.updated_at)].join(" · ");
 }
 
 function inspectionTitle(map: PlateMap, number: number): string {
