@@ -283,7 +283,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=50, help="starts per session")
     parser.add_argument("--made-up", type=int, default=0, metavar="N", help="so many made-up sessions instead")
     parser.add_argument("--held-out", action="store_true", help="one atlas tile at a time")
-    parser.add_argument("--only", default="", help="only conditions whose name contains this")
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="only these conditions")
     parser.add_argument("--speed", action="store_true", help="time decisions and updates")
     arguments = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}")
@@ -304,7 +304,7 @@ def main() -> None:
     print("|---|---|" + "---|" * (len(budgets) + 1))
     run = partial(measure, sessions, budgets=budgets, starts=arguments.starts)
     for condition in CONDITIONS:
-        if arguments.only in condition.name:
+        if not arguments.only or condition.name in arguments.only:
             print(row(condition.name, "adaptive", run(condition, "adaptive"), condition.floors), flush=True)
             if not condition.features(sessions[0]) or "misleading" in condition.name:
                 print(row(condition.name, "winstay", run(condition, "winstay"), ()), flush=True)
