@@ -81,6 +81,19 @@ def random_weights() -> dict[str, torch.Tensor]:
     return weights
 
 
+def centre_head(weights: dict[str, torch.Tensor], samples: list[NDArray[np.uint8]]) -> None:
+    """Moves and scales the random head so that the probabilities of `samples` spread about 0.5.
+
+    Random features differ little between images; without this all would be 0 or 1, and no error would show.
+    """
+    network = build_network(BASE, weights, RECIPE, "random")
+    with torch.inference_mode():
+        logits = torch.cat([network(torch.from_numpy(sample.copy())) for sample in samples])
+    scale = 1.0 / (logits[:, 0] - logits[:, 1]).std()
+    weights["classifier.weight"] = weights["classifier.weight"] * scale
+    weights["classifier.bias"] = (weights["classifier.bias"] - logits.mean(dim=0)) * scale
+
+
 def plain_side(weights: dict[str, torch.Tensor]) -> Side:
     """The transformers library, fp32, one image at a time."""
     library = build_network(BASE, weights, RECIPE, "random").get_submodule("classifier")
@@ -139,11 +152,12 @@ def our_side(name: str, network: Network, threads: int) -> Side:
 def all_sides(threads: int) -> list[Side]:
     """The plain way first, then structloop's."""
     weights = random_weights()
+    samples = [prepare_grayscale(Image.open(io.BytesIO(file)), RECIPE)[None] for file in jpeg_images(SAMPLES)]
+    centre_head(weights, samples)
     source = NetworkSource(
         "dinov2-base-random", lambda: build_network(BASE, weights, RECIPE, "random"), (1, PIXELS, PIXELS), "uint8"
     )
     graph = convert(source)
-    samples = [prepare_grayscale(Image.open(io.BytesIO(file)), RECIPE)[None] for file in jpeg_images(SAMPLES)]
     sides = [plain_side(weights)]
     bf16 = Runtime("torch", "bf16", threads)
     sides.append(our_side("structloop: torch bf16", compile_network(source, bf16), threads))
