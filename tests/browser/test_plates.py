@@ -11,7 +11,8 @@ from browser.workspace import BARCODE, UNSCORED_BARCODE
 
 pytestmark = pytest.mark.browser
 
-DRAWN_WITHIN_MS = 100
+# Below 100 ms on an idle desktop; a busy machine of two cores gets four times as long.
+DRAWN_WITHIN_MS = 400
 
 
 def open_map(page: Page) -> None:

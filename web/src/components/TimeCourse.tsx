@@ -31,7 +31,11 @@ const middle = (index: number) => (index + 0.5) * COLUMN_PX;
 export function TimeCourse({ inspections, current, threshold, blind, onChoose }: Props) {
   const strip = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    strip.current?.querySelector('[aria-checked="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    // Sideways only: on a phone the strip lies below the images, and the page must not jump down to it.
+    const stop = strip.current?.querySelector<HTMLElement>('[aria-checked="true"]');
+    if (strip.current !== null && stop != null) {
+      strip.current.scrollLeft = stop.offsetLeft - (strip.current.clientWidth - stop.offsetWidth) / 2;
+    }
   }, [current]);
   const width = inspections.length * COLUMN_PX;
   const first = inspections[0];
