@@ -198,6 +198,45 @@ class TestEmbl(LayoutTests):
         ),
     )
 
+    @pytest.mark.parametrize(
+        ("middle", "well", "drop"),
+        [
+            ("A12", "A12", 1),
+            ("A11", "A11", 1),
+            ("A1", "A01", 1),
+            ("P12_A01_1", "A01", 1),
+            ("A12_3", "A12", 3),
+            ("A12_03", "A12", 3),
+            ("A1-2", "A01", 2),
+            ("A12.2", "A12", 2),
+            ("A_12_2", "A12", 2),
+            ("A12d2", "A12", 2),
+            ("A12_drop2", "A12", 2),
+            ("A12-drop_2", "A12", 2),
+            ("77_af48_4_EF", "AF48", 4),
+        ],
+    )
+    def test_wells_and_drops_are_told_apart(self, tmp_path: Path, middle: str, well: str, drop: int) -> None:
+        read = self.layout.read(tmp_path, PurePosixPath(f"FORMULATRIX_CD028445_11_31-12-2025_{middle}_Vis.jpg"))
+        assert isinstance(read, DropImage)
+        assert (str(read.well), read.drop) == (well, drop)
+
+    @pytest.mark.parametrize(
+        ("middle", "reason"),
+        [
+            ("P12_A11", "P12 or A11"),
+            ("A01_1_B02", "A01 or B02"),
+            ("A12_480", "'480' after well A12"),
+            ("A123", "no well and drop"),
+            ("A00_1", "'A00' is no well name"),
+            ("ZZ99_1", "outside every plate"),
+        ],
+    )
+    def test_what_may_mean_several_drops_is_left_out(self, tmp_path: Path, middle: str, reason: str) -> None:
+        read = self.layout.read(tmp_path, PurePosixPath(f"FORMULATRIX_CD028445_11_31-12-2025_{middle}_Vis.jpg"))
+        assert isinstance(read, Skip)
+        assert reason in read.reason
+
     def test_a_name_without_a_well_asks_for_a_pattern(self, tmp_path: Path) -> None:
         read = self.layout.read(tmp_path, PurePosixPath("FORMULATRIX_CD028445_11_31-12-2025_0042_Vis.jpg"))
         assert isinstance(read, Skip)

@@ -12,10 +12,15 @@ _NAME = re.compile(
     r"(?P<imager>[A-Za-z0-9-]+)_(?P<barcode>[A-Za-z0-9-]+)_(?P<inspection>\d{1,4})_(?P<date>\d{2}-\d{2}-\d{4})"
     r"_(?P<middle>.+)_(?P<light>[A-Za-z][A-Za-z-]*)"
 )
-# The well and the drop, somewhere between date and light: A01_1, A1-1, A01.1, A_01_1, A01_drop1, A01d1.
-_DROP = re.compile(
-    r"(?:^|_)(?P<row>[A-Za-z]{1,2})_?(?P<column>\d{1,2})[._-]?(?:drop|d)?_?(?P<drop>\d)(?:_|$)", re.IGNORECASE
+# A well and its drop, somewhere between date and light: A01_1, A1-1, A01.1, A_01_1, A01_drop1, A01d1; or a well alone.
+# Something must part column and drop, or the last digit of A12 would be a drop.
+_WELL_AND_DROP = re.compile(
+    r"(?:^|_)(?P<row>[A-Z]{1,2})_?(?P<column>\d{1,2})(?:(?:[._-]?d(?:rop)?_?|[._-])(?P<drop>\d+))?(?=_|$)",
+    re.IGNORECASE,
 )
+_LARGEST_ROWS, _LARGEST_COLUMNS = SBS_FORMATS[-1]
+_MOST_DROP_DIGITS = 2
+_REMEDY = "describe such names by a pattern in the settings (crystal_layouts)"
 
 
 class EmblLayout(NameLayout):
@@ -36,32 +41,52 @@ class EmblLayout(NameLayout):
         modality = light(found["light"])
         if modality is None:
             return Skip(f"'{found['light']}' at the end of its name is no light that is known (Vis or UV)")
-        drop = _DROP.search(found["middle"])
-        if drop is None:
-            return Skip(
-                f"'{found['middle']}' in its name holds no well and drop such as A01_1; describe such names by a "
-                "pattern in the settings (crystal_layouts)"
-            )
-        try:
-            well = Well.parse(f"{drop['row']}{drop['column']}")
-        except ValueError as error:
-            return Skip(f"{error} (in its name)")
-        rows, columns = next(
-            (size for size in SBS_FORMATS if well.row < size[0] and well.column < size[1]), SBS_FORMATS[-1]
-        )
-        if well.row >= rows or well.column >= columns:
-            return Skip(f"well {well} in its name lies outside every plate of up to {rows} x {columns} wells")
+        place = _place_in(found["middle"])
+        if isinstance(place, Skip):
+            return place
+        well, drop = place
         return DropImage(
             path=path,
             barcode=found["barcode"],
             well=well,
-            drop=int(drop["drop"]),
+            drop=drop,
             inspection=int(found["inspection"]),
             modality=modality,
             profile=found["light"],
             imager=found["imager"],
             taken_at=date_in(found["date"], "%d-%m-%Y"),
         )
+
+
+def _place_in(middle: str) -> tuple[Well, int] | Skip:
+    """The well and the drop that the part of a name between date and light says; a well alone means its drop 1.
+
+    Of several that could be meant, the one nearest to the light counts, provided that it says its drop: a well alone
+    may then as well be the name of something else.
+    """
+    candidates: list[tuple[Well, str | None]] = []
+    trouble = ""
+    for found in _WELL_AND_DROP.finditer(middle):
+        try:
+            well = Well.parse(f"{found['row']}{found['column']}")
+        except ValueError as error:
+            trouble = f"{error} (in its name)"
+            continue
+        if well.row >= _LARGEST_ROWS or well.column >= _LARGEST_COLUMNS:
+            trouble = (
+                f"well {well} in its name lies outside every plate of up to {_LARGEST_ROWS} x {_LARGEST_COLUMNS} wells"
+            )
+            continue
+        candidates.append((well, found["drop"]))
+    if not candidates:
+        return Skip(trouble or f"'{middle}' in its name holds no well and drop such as A01_1; {_REMEDY}")
+    well, drop = candidates[-1]
+    if drop is None and len(candidates) > 1:
+        named = " or ".join(str(candidate) for candidate, _ in candidates)
+        return Skip(f"'{middle}' in its name may mean well {named}; {_REMEDY}")
+    if drop is not None and len(drop) > _MOST_DROP_DIGITS:
+        return Skip(f"'{drop}' after well {well} in its name is too long for the number of a drop; {_REMEDY}")
+    return well, 1 if drop is None else int(drop)
 
 
 __all__ = ["EmblLayout"]
