@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from render import FIRST_FACILITY, Picture, read_pictures
 from safetensors.torch import load_file, save_file
+from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score
 from train import score_pictures
 
@@ -24,7 +25,14 @@ from structloop.models.calibration import apply_calibration, fit_platt
 from structloop.models.classifiers.compact import HEIGHT_PX, WIDTH_PX, load_network
 from structloop.models.model_folders import describe_files, write_card
 from structloop.schema.images import Modality
-from structloop.schema.models import Calibration, InputSpecification, Metric, ModelCard, TrainingDataset
+from structloop.schema.models import (
+    Calibration,
+    InputSpecification,
+    Metric,
+    ModelCard,
+    PlattCalibration,
+    TrainingDataset,
+)
 
 PREVALENCE = 0.2
 RECALL = 0.6
@@ -137,6 +145,22 @@ def measure(
     return tuple(metrics)
 
 
+def move_threshold(calibration: PlattCalibration, threshold: float, to: float) -> PlattCalibration:
+    """A calibration for another prevalence, by which `threshold` becomes `to`.
+
+    One number can then say for the larger of two probabilities whether either of them alarms.
+    """
+    shift = float(logit(to) - logit(threshold))
+    prevalence = float(expit(logit(calibration.prevalence) + shift))
+    return calibration.model_copy(
+        update={
+            "intercept": calibration.intercept + shift,
+            "prevalence": round(prevalence, 3),
+            "note": f"{calibration.note}; moved so that its alarm threshold is that of visible light",
+        }
+    )
+
+
 def main() -> None:
     """Writes the model's folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -165,6 +189,10 @@ def main() -> None:
         note = f"fitted on {len(set(scored.facilities.tolist()))} simulated facilities withheld from training"
         calibration[modality] = fit_platt(scored.logits, scored.truth, 0, prevalence=PREVALENCE, note=note)
         thresholds[modality] = choose_threshold(scored, apply_calibration(calibration[modality], scored.logits, 0))
+        if modality is not Modality.VISIBLE:
+            common = thresholds[Modality.VISIBLE]
+            calibration[modality] = move_threshold(calibration[modality], thresholds[modality], common)
+            thresholds[modality] = common
         held = test[modality]
         probabilities = apply_calibration(calibration[modality], held.logits, 0)
         metrics += measure(held, probabilities, thresholds[modality], modality, seed=5)

@@ -11,8 +11,10 @@ arithmetic                  largest difference
 ==========================  =============================================================
 fp32, any engine            1e-4 in a logit (relative to 1 or the logit, whichever is larger)
 bf16, any engine            0.02 in a probability
-int8 (OpenVINO)             depends on the weights: measured when the model is quantised, stated on its card
 ==========================  =============================================================
+
+Eight-bit networks (`quantisation`) are measured by a benchmark and not served yet: their difference depends on the
+weights, and no command measures it on a facility's own images and writes it on a card.
 
 The result for one image never depends on the batch it came in: OpenVINO networks are compiled for a fixed number of
 images per request and the last request is filled up.
