@@ -14,6 +14,10 @@ import time
 from collections.abc import Callable
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, WorkflowSerializationFormat
+from dbos import error as dbos_error
+from sqlalchemy.exc import SQLAlchemyError
+
+from structloop.core.errors import StoreUnavailableError
 
 APPLICATION = "structloop"
 APPLICATION_VERSION = "jobs-1"
@@ -58,7 +62,7 @@ class DurableRunner:
 
     Args:
         system_database_url: Where DBOS keeps its own tables.
-        executor_id: The same for every start on this machine and home; what recovery goes by.
+        executor_id: The same for every start of this home, on any machine; what recovery goes by.
         run: Runs the job of an id; may be called again for the same job after a crash.
     """
 
@@ -77,12 +81,30 @@ class DurableRunner:
         self._run = run
 
     def start(self) -> None:
-        """Starts the queue; what a killed process left is taken up at once."""
+        """Starts the queue; what a killed process left is taken up at once.
+
+        Raises:
+            StoreUnavailableError: its tables cannot be reached or written. Nothing is left running, and it can be
+                started again.
+        """
         global _run_job
         _run_job = self._run
-        DBOS(config=self._config)
-        DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLLING_S, on_conflict="always_update")
+        try:
+            DBOS(config=self._config)
+            DBOS.launch()
+            DBOS.register_queue(
+                QUEUE, worker_concurrency=1, polling_interval_sec=POLLING_S, on_conflict="always_update"
+            )
+        except BaseException as error:
+            DBOS.destroy()
+            _run_job = None
+            if isinstance(error, SQLAlchemyError | dbos_error.DBOSException):
+                reason = str(error).partition("\n")[0]
+                raise StoreUnavailableError(
+                    f"the tables of the job queue cannot be used: {reason}; is the disk full, the "
+                    "folder read-only, or the database server away?"
+                ) from error
+            raise
 
     def ensure_queued(self, job_id: str) -> None:
         """Puts the job in the queue unless it is there or runs already, here or on another machine.

@@ -1,7 +1,8 @@
 """The worker: the one process per home that runs its jobs, and finishes those that a killed one left."""
 
-import hashlib
-import socket
+import os
+import re
+import secrets
 import threading
 import time
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Self
 
 from filelock import FileLock, Timeout
 from sqlalchemy import make_url, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
-from structloop.core.errors import StoreUnavailableError, WorkerBusyError
+from structloop.core.errors import StoreUnavailableError, StructloopError, WorkerBusyError
 from structloop.core.log import get_logger
 from structloop.jobs.running import run_job
 from structloop.jobs.workspace import Workspace
@@ -27,6 +29,10 @@ LOOKING_S = 0.2
 # database was away, or that the queue gave up, must not seem to run for ever.
 COMPARING_S = 10.0
 LOCK_RETRY_S = 1.0
+# A queue that cannot be started is most often a database server that is away.
+START_RETRY_S = 5.0
+# Whoever holds the lock beside an SQLite database is its only worker, on whatever machine and under whatever path.
+SOLE_WORKER = "worker"
 
 _log = get_logger(__name__)
 
@@ -44,12 +50,14 @@ class Worker:
 
     Raises:
         WorkerBusyError: (on entering, unless patient) another process runs the jobs of this home.
+        StoreUnavailableError: (on entering) the queue's own tables cannot be reached or written.
     """
 
     def __init__(self, workspace: Workspace, *, patient: bool = False) -> None:
         self._workspace = workspace
         self._patient = patient
-        self._lock = FileLock(worker_lock_path(workspace))
+        # Taken in one thread and released in another, where this worker had to wait for it.
+        self._lock = FileLock(worker_lock_path(workspace), thread_local=False)
         self._closing = threading.Event()
         self._leaving = threading.Event()
         self._thread: threading.Thread | None = None
@@ -92,23 +100,40 @@ class Worker:
         return True
 
     def _start_runner(self) -> None:
-        from structloop.jobs.durable import DurableRunner
-
+        """Starts the queue. The lock, which is held, is given up where that fails, so that others may try."""
         workspace = self._workspace
-        runner = DurableRunner(
-            system_database_url(workspace),
-            executor_id(workspace),
-            lambda job_id: run_job(workspace, job_id, self._closing),
-        )
-        runner.start()
+        try:
+            from structloop.jobs.durable import DurableRunner
+
+            runner = DurableRunner(
+                system_database_url(workspace),
+                executor_id(workspace),
+                lambda job_id: run_job(workspace, job_id, self._closing),
+            )
+            runner.start()
+        except BaseException:
+            self._lock.release()
+            raise
         self._runner = runner
 
-    def _look_for_jobs(self) -> None:
+    def _wait_for_lock(self) -> bool:
+        """Becomes the worker as soon as no other process is; False: this one is closing."""
+        wait_s = LOCK_RETRY_S
         while self._runner is None:
-            if self._leaving.wait(LOCK_RETRY_S):
-                return
-            if self._try_lock():
-                self._start_runner()
+            if self._leaving.wait(wait_s):
+                return False
+            wait_s = LOCK_RETRY_S
+            try:
+                if self._try_lock():
+                    self._start_runner()
+            except (StructloopError, SQLAlchemyError, OSError) as error:
+                wait_s = START_RETRY_S
+                _log.warning("the queue of jobs cannot be started; trying again", reason=str(error))
+        return True
+
+    def _look_for_jobs(self) -> None:
+        if not self._wait_for_lock():
+            return
         handed_over: set[str] = set()
         compared_at = -COMPARING_S
         while True:
@@ -123,8 +148,8 @@ class Worker:
                 if is_comparing:
                     compared_at = time.monotonic()
                 handed_over = set(found)
-            except StoreUnavailableError as error:
-                # A database server that restarts must not end the worker.
+            except (StoreUnavailableError, SQLAlchemyError) as error:
+                # A database server that restarts, or has no connection to spare, must not end the worker.
                 _log.warning("the jobs cannot be read; trying again", reason=str(error))
             if self._leaving.wait(LOOKING_S):
                 return
@@ -163,9 +188,40 @@ def system_database_url(workspace: Workspace) -> str:
 
 
 def executor_id(workspace: Workspace) -> str:
-    """What recovery goes by: the same at every start on this machine with this home."""
-    home = hashlib.sha256(str(workspace.home.resolve()).encode()).hexdigest()[:8]
-    return f"{socket.gethostname()}-{home}-worker"
+    """What recovery goes by: the same at every start, whatever the machine is called and wherever the home lies.
+
+    A host name or a path would not do: a container has a new name after every start, and what a killed worker of
+    another name left would never be taken up. Beside an SQLite database a constant is enough. On a server, where
+    several homes may share one database, it is a random id that the home keeps in a file beside its lock; call this
+    only while holding the lock.
+
+    Raises:
+        StoreUnavailableError: the file cannot be read or written.
+    """
+    if _sqlite_file(workspace) is not None:
+        return SOLE_WORKER
+    file = worker_lock_path(workspace).with_suffix(".id")
+    try:
+        kept = file.read_text(encoding="utf-8").strip() if file.exists() else ""
+        if re.fullmatch(r"[0-9a-f]{32}", kept) is None:
+            kept = secrets.token_hex(16)
+            _write_whole(file, kept + "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreUnavailableError(
+            f"the file {file}, by which a killed worker's jobs are found again, cannot be read or written: {error}; "
+            "is the disk full, or the folder read-only?"
+        ) from error
+    return f"worker-{kept}"
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Writes all of a file or nothing: half an id after a power cut would be another one."""
+    new = file.with_name(f"{file.name}.new")
+    with new.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(file)
 
 
 __all__ = ["Worker", "executor_id", "system_database_url", "worker_lock_path"]
