@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,11 @@ from sqlalchemy import func, select
 from structloop.core.errors import LayoutError
 from structloop.core.settings import LayoutPattern, Settings, load_settings
 from structloop.crystals.importing import ImportReport, import_folder, preview_import, watch_folder
+from structloop.crystals.importing.checking import CheckedImage, check_image, modified_at
+from structloop.crystals.importing.recording import record
+from structloop.crystals.importing.scanning import FoundFile, look_at
 from structloop.imaging.reading import read_file
+from structloop.schema.crystals import DropImage, FileProblem, Well
 from structloop.store import Database, DerivedFiles
 from structloop.store.tables import Drop, DropImageFile, ImportProblem, ImportRun, Inspection, Plate, Project
 from support.crystals_on_disk import FOLDER, jpeg, write_plate
@@ -397,6 +402,79 @@ def test_a_manifest_is_imported_with_what_is_wrong_in_it(
         "line 4, column 'well': '??' is no well name such as A01",
     ]
     assert [row[0] for row in rows(database)] == ["P1"]
+
+
+UNFIT = {
+    "imager": ("i" * 201, "its imager 'iii", "at most 200"),
+    "drop": ("3000000000", "its drop number 3000000000", "0 to 1000"),
+    "inspection": ("3000000000", "its inspection number 3000000000", "0 to 100000"),
+    "rows": ("65", "number of rows 65", "1 to 64"),
+    "columns": ("3000000000", "number of columns 3000000000", "1 to 96"),
+    "well": ("ZZ01", "its row 702", "1 to 64"),
+    "barcode": ("b" * 201, "its barcode 'bbb", "too long"),
+}
+
+
+@pytest.mark.parametrize("field", UNFIT)
+def test_what_the_database_cannot_keep_is_left_out_and_the_rest_goes_on(
+    database: Database, importing: Importing, settings: Settings, tmp_path: Path, field: str
+) -> None:
+    value, *words = UNFIT[field]
+    columns = ["image", "barcode", "well", "drop", "inspection", "imager", "rows", "columns"]
+    good = {"image": "good.jpg", "barcode": "P1", "well": "A01"}
+    bad = {"image": "bad.jpg", "barcode": "P1", "well": "A02"} | {field: value}
+    lines = [",".join(line.get(column, "") for column in columns) for line in (good, bad)]
+    file = tmp_path / "plates.csv"
+    file.write_text("\n".join([",".join(columns), *lines]))
+    (tmp_path / "good.jpg").write_bytes(jpeg(1))
+    (tmp_path / "bad.jpg").write_bytes(jpeg(2))
+    (planned,) = preview_import(file, settings=settings).problems
+    report = importing(file)
+    (problem,) = report.problems
+    assert (report.added, problem.path.name) == (1, "bad.jpg")
+    for word in words:
+        assert word in problem.reason
+    assert planned == problem
+    assert [Path(str(row[6])).name for row in rows(database)] == ["good.jpg"]
+    assert problems(database) == {"bad.jpg": problem.reason}
+
+
+@pytest.mark.parametrize(("field", "limit"), [("profile", 100), ("inspection_key", 100), ("imager", 200)])
+def test_texts_may_be_as_long_as_the_database_keeps_them(
+    database: Database, settings: Settings, tmp_path: Path, field: str, limit: int
+) -> None:
+    checked = []
+    for length in (limit, limit + 1):
+        path = tmp_path / f"{length}.jpg"
+        path.write_bytes(jpeg(length))
+        found = look_at(path, pytest.fail)
+        assert found is not None
+        image = DropImage(path, "P1", Well(0, 0), 1, None, **{"inspection_key": "one", field: "x" * length})  # type: ignore[arg-type]
+        checked.append(check_image(image, found, settle_s=0))
+    fits, too_long = checked
+    assert isinstance(fits, CheckedImage)
+    assert isinstance(too_long, FileProblem)
+    assert f"{field.replace('_', ' ')} 'xxx" in too_long.reason
+    assert f"has {limit + 1} characters; at most {limit}" in too_long.reason
+    with database.session() as session:
+        run = ImportRun(root=str(tmp_path), layout="own")
+        session.add(run)
+    report = ImportReport(run.id, tmp_path, "own", "")
+    record(database, [fits], [(too_long, "P1")], (), report=report)
+    assert report.added == 1
+
+
+@pytest.mark.parametrize("modified_ns", [10**30, -(10**30), 10**21, -(10**20)])
+def test_absurd_times_become_ones_that_the_database_keeps(modified_ns: int) -> None:
+    shown = modified_at(FoundFile(Path("one.jpg"), 1, modified_ns))
+    assert shown == datetime(1900 if modified_ns < 0 else 3000, 1, 1, tzinfo=UTC)
+
+
+def test_a_file_from_another_age_is_imported_and_known_again(importing: Importing, tmp_path: Path) -> None:
+    for path, seconds in zip(write_plate(tmp_path / "store", wells=1), (10**11, -(10**11)), strict=True):
+        os.utime(path, (seconds, seconds))
+    assert importing(tmp_path / "store").added == 2
+    assert importing(tmp_path / "store").unchanged == 2
 
 
 @pytest.mark.parametrize("what", ["missing", "an image", "empty"])

@@ -16,7 +16,17 @@ from structloop.schema.images import SourceFile
 HIGHEST_INSPECTION = 100_000
 HIGHEST_DROP = 1000
 LONGEST_BARCODE = 200
+# As long as the columns of the database: PostgreSQL refuses what is longer, and the batch with it.
+LONGEST_PROFILE = 100
+LONGEST_INSPECTION_KEY = 100
+LONGEST_IMAGER = 200
+MOST_ROWS = 64
+MOST_COLUMNS = 96
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Broken clocks and archives write times of which no calendar knows.
+_EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+_LATEST = datetime(3000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ def check_image(
     Raises:
         StoreUnavailableError: the thumbnail cannot be written.
     """
-    unfit = _what_is_unfit(image)
+    unfit = what_is_unfit(image)
     if unfit is not None:
         return FileProblem(found.path, unfit)
     try:
@@ -91,11 +101,17 @@ def check_image(
 
 
 def modified_at(found: FoundFile) -> datetime:
-    """The modification time in whole microseconds, as the database keeps it."""
-    return _EPOCH + timedelta(microseconds=found.modified_ns // 1000)
+    """The modification time (UTC) in whole microseconds, as the database keeps it, but of the years 1900 to 3000."""
+    microseconds = found.modified_ns // 1000
+    if microseconds <= (_EARLIEST - _EPOCH) // _MICROSECOND:
+        return _EARLIEST
+    if microseconds >= (_LATEST - _EPOCH) // _MICROSECOND:
+        return _LATEST
+    return _EPOCH + microseconds * _MICROSECOND
 
 
-def _what_is_unfit(image: DropImage) -> str | None:
+def what_is_unfit(image: DropImage) -> str | None:
+    """What of an image's name cannot be recorded, with the limit that it breaks; None if all of it can."""
     if not image.barcode.strip() or len(image.barcode) > LONGEST_BARCODE or not image.barcode.isprintable():
         return f"its barcode '{image.barcode[:50]}' is empty, too long or not printable"
     if not 0 <= image.drop <= HIGHEST_DROP:
@@ -104,6 +120,32 @@ def _what_is_unfit(image: DropImage) -> str | None:
         return f"its inspection number {image.inspection} lies outside 0 to {HIGHEST_INSPECTION}"
     if image.inspection is None and not image.inspection_key:
         return "its layout says no inspection; the layout is at fault"
+    return _what_is_too_long(image) or _what_is_too_large(image)
+
+
+def _what_is_too_long(image: DropImage) -> str | None:
+    for field, text, limit in (
+        ("profile", image.profile, LONGEST_PROFILE),
+        ("inspection key", image.inspection_key, LONGEST_INSPECTION_KEY),
+        ("imager", image.imager or "", LONGEST_IMAGER),
+    ):
+        if len(text) > limit:
+            return f"its {field} '{text[:50]}...' has {len(text)} characters; at most {limit} are kept"
+        # Lone surrogates are no text that could be encoded, and PostgreSQL keeps no NUL.
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+            return f"its {field} holds characters that are no text"
+    return None
+
+
+def _what_is_too_large(image: DropImage) -> str | None:
+    for field, number, limit in (
+        ("row", image.well.row + 1, MOST_ROWS),
+        ("column", image.well.column + 1, MOST_COLUMNS),
+        ("plate's number of rows", image.plate_rows, MOST_ROWS),
+        ("plate's number of columns", image.plate_columns, MOST_COLUMNS),
+    ):
+        if number is not None and not 1 <= number <= limit:
+            return f"its {field} {number} lies outside 1 to {limit}"
     return None
 
 
@@ -112,4 +154,4 @@ def _without_path(error: ImageError, found: FoundFile) -> str:
     return str(error).removeprefix(f"{found.path} ")
 
 
-__all__ = ["CheckedImage", "Thumbnails", "check_image", "modified_at"]
+__all__ = ["CheckedImage", "Thumbnails", "check_image", "modified_at", "what_is_unfit"]

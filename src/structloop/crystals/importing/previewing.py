@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from structloop.core.settings import Settings
+from structloop.crystals.importing.checking import what_is_unfit
 from structloop.crystals.importing.reading import Source
 from structloop.crystals.importing.scanning import natural
 from structloop.crystals.plates import grown_format
@@ -97,6 +98,10 @@ def preview_import(
     for item in source:
         if item.found.size_bytes == 0:
             problems.append(FileProblem(item.found.path, "is empty (0 bytes)"))
+            continue
+        unfit = what_is_unfit(item.image)
+        if unfit is not None:
+            problems.append(FileProblem(item.found.path, unfit))
             continue
         drafts.setdefault(item.image.barcode, _Draft()).add(item.image)
     plates = tuple(_plate(barcode, drafts[barcode], database) for barcode in sorted(drafts, key=natural))
