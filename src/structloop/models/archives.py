@@ -4,10 +4,13 @@ Extraction trusts nothing: only plain files with plain relative paths are taken,
 never more bytes than `MAXIMUM_BYTES` in all.
 """
 
+import gzip
+import lzma
 import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -18,6 +21,20 @@ from structloop.models.model_folders import CARD_FILE, check_file_name
 
 MAXIMUM_BYTES = 8 * 1024**3
 _TAR_ENDINGS = (".tar", ".tar.gz", ".tgz")
+# What is read of a .zip: the methods that everybody writes, and no encryption (bit 0 of a member's flags).
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 0x1
+# What the standard library raises for archives that are damaged, or of a kind that it does not know.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    FileExistsError,
+    NotImplementedError,
+)
 
 
 def is_archive(path: Path) -> bool:
@@ -90,7 +107,7 @@ def _extract(source: Path, folder: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb") as sink:
                 _copy_exactly(stream, sink, size, f"{source}: member '{name}'")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, FileExistsError) as error:
+    except _UNREADABLE as error:
         raise ModelFormatError(f"{source} is not a readable archive: {error}") from error
 
 
@@ -101,6 +118,16 @@ def _members(source: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
                 # The upper half of external_attr holds the Unix mode; links have 0o120000 there.
                 if (info.external_attr >> 16) & 0o170000 == 0o120000:
                     raise ModelFormatError(f"{source}: member '{info.filename}' is a link; refused")
+                if info.flag_bits & _ENCRYPTED:
+                    raise ModelFormatError(
+                        f"{source}: member '{info.filename}' is encrypted; unpack the archive yourself and import the "
+                        "folder"
+                    )
+                if info.compress_type not in _COMPRESSIONS:
+                    raise ModelFormatError(
+                        f"{source}: member '{info.filename}' is compressed by method {info.compress_type}, which is "
+                        "not known here; pack the archive again with 'stored' or 'deflate'"
+                    )
                 if not info.is_dir():
                     with archive.open(info) as stream:
                         yield info.filename, info.file_size, stream

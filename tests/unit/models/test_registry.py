@@ -238,3 +238,33 @@ def test_names_of_published_checkpoints_say_their_images() -> None:
     assert model_name_from("Marquez-Group-EMBL/AXIS-CRIMS_v3-vis") == "axis-crims_v3-vis"
     with pytest.raises(ModelFormatError, match="--modality"):
         modalities_in_name("somebody/some-model")
+
+
+def deflated(path: Path) -> tuple[bytearray, int, int]:
+    """The bytes of a .zip with one deflated member; where its data begin, and where its entry in the directory does."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("card.json", json.dumps(list(range(1000))))
+    data = bytearray(path.read_bytes())
+    return data, 30 + len("card.json"), data.index(b"PK\x01\x02")
+
+
+def test_a_corrupt_zip_is_said_to_be_unreadable(registry: ModelRegistry, tmp_path: Path) -> None:
+    packed = tmp_path / "corrupt.zip"
+    data, start, _ = deflated(packed)
+    data[start : start + 20] = b"\xff" * 20
+    packed.write_bytes(data)
+    with pytest.raises(ModelFormatError, match="not a readable archive"):
+        registry.import_(packed)
+
+
+@pytest.mark.parametrize(("offset", "value", "message"), [(8, 1, "is encrypted"), (10, 97, "compressed by method 97")])
+def test_a_zip_that_cannot_be_unpacked_here_says_why(
+    registry: ModelRegistry, tmp_path: Path, offset: int, value: int, message: str
+) -> None:
+    packed = tmp_path / "foreign.zip"
+    data, _, directory = deflated(packed)
+    for field in (directory + offset, offset - 2):
+        data[field : field + 2] = value.to_bytes(2, "little")
+    packed.write_bytes(data)
+    with pytest.raises(ModelFormatError, match=message):
+        registry.import_(packed)
