@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structloop.api.errors import OriginRefusedError, make_problem, problem_of, problem_response
 from structloop.core.errors import AddressRefusedError
 
-LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 CONTENT_POLICY = "; ".join(
@@ -49,19 +48,27 @@ def check_address(host: str) -> str:
     Raises:
         AddressRefusedError: others could reach the server there, and there are no users yet to tell them apart.
     """
-    if host == "localhost":
-        return host
-    try:
-        local = ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+    name = host.strip("[]")
+    if not _is_local(name):
         raise AddressRefusedError(
             f"setting 'host': {host} can be reached from other machines, and without users anybody could read and "
             "change everything; use 127.0.0.1, and an SSH tunnel to reach it from elsewhere "
             "(ssh -L 8765:127.0.0.1:8765 this-machine)"
         )
-    return host.strip("[]")
+    return name
+
+
+def _is_local(name: str) -> bool:
+    """Whether a host's name or address (without brackets) is this machine's own: what may be listened on and called.
+
+    An address cannot be made to point elsewhere as a name can, so any loopback address will do.
+    """
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 class LocalOnly:
@@ -97,8 +104,7 @@ class LocalOnly:
 
 def _refusal(method: str, headers: Headers) -> ASGIApp | None:
     host = headers.get("host", "")
-    name = _host_name(host)
-    if name not in LOCAL_NAMES:
+    if not _is_local(_host_name(host)):
         problem = make_problem(
             HTTPStatus.MISDIRECTED_REQUEST,
             "wrong-host",
@@ -110,13 +116,21 @@ def _refusal(method: str, headers: Headers) -> ASGIApp | None:
         return None
     origin = headers.get("origin")
     # A browser names the origin of every write; a script on this machine sends none.
-    foreign_origin = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+    foreign_origin = origin is not None and _place(origin) != host.lower()
     foreign_site = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
     if foreign_origin or foreign_site:
         return problem_response(
             problem_of(OriginRefusedError("a page of another site may not write here; use the server's own interface"))
         )
     return None
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None where it is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _host_name(host: str) -> str:
@@ -131,4 +145,4 @@ def install_security(app: FastAPI) -> None:
     app.add_middleware(LocalOnly)
 
 
-__all__ = ["CONTENT_POLICY", "LOCAL_NAMES", "LocalOnly", "check_address", "install_security"]
+__all__ = ["CONTENT_POLICY", "LocalOnly", "check_address", "install_security"]

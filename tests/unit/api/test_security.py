@@ -12,14 +12,26 @@ from support.stored_plates import StoredPlate
 API = "/api/v1"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:8765", "[::1]:8765", "127.0.0.1", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8765", "localhost:8765", "[::1]:8765", "127.0.0.1", "LOCALHOST", "127.0.0.2:8765", "[0::1]"]
+)
 def test_this_machine_is_answered(client: TestClient, host: str) -> None:
     assert client.get(f"{API}/health", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "192.168.0.7:8765", "", "[::1", "a@localhost.b"],
+    [
+        "evil.example",
+        "evil.example:8765",
+        "127.0.0.1.evil.example",
+        "192.168.0.7:8765",
+        "0.0.0.0",
+        "",
+        "[::1",
+        "[x]",
+        "a@localhost.b",
+    ],
 )
 def test_other_names_are_not(client: TestClient, host: str) -> None:
     answer = client.get(f"{API}/health", headers={"Host": host})
@@ -32,6 +44,9 @@ def test_other_names_are_not(client: TestClient, host: str) -> None:
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://[x"},
+        {"Origin": "http://[x]"},
         {"Origin": "http://127.0.0.1:9999"},
         {"Origin": "http://localhost:8765"},
         {"Sec-Fetch-Site": "cross-site"},
@@ -64,6 +79,13 @@ def test_every_answer_binds_the_browser(client: TestClient, plate: StoredPlate) 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.0.0.2"])
 def test_loopback_addresses_are_listened_on(host: str) -> None:
     assert check_address(host) == host.strip("[]")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
+def test_whatever_is_listened_on_is_answered(client: TestClient, host: str) -> None:
+    listening = check_address(host)
+    name = f"[{listening}]:8765" if ":" in listening else f"{listening}:8765"
+    assert client.get(f"{API}/health", headers={"Host": name}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "", "8.8.8.8", "localhost.example"])
