@@ -77,6 +77,18 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_scored(run: Run, tmp_path: 
     assert rows["A07"]["crystal_probability"] != ""
 
 
+def test_a_plate_whose_images_are_all_gone_is_a_failure_and_said_to_be_so(run: Run, tmp_path: Path) -> None:
+    paths = write_plate(tmp_path / "store", wells=2, drops=1)
+    run("crystals", "import", str(tmp_path / "store"))
+    contents = [path.read_bytes() for path in paths]
+    for path in paths:
+        path.unlink()
+    assert "0 experiments scored, 2 failed" in run("crystals", "score", "97wo", code=1).output
+    assert run("crystals", "score", "97wo", "--quiet", code=1).stderr == "No experiment got a score; 2 failed.\n"
+    paths[0].write_bytes(contents[0])
+    assert "1 experiments scored, 1 failed" in run("crystals", "score", "97wo").output
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -88,7 +88,7 @@ def score(
     """Score the drops of a plate, or of every plate in a folder; the folder is imported first.
 
     An image is scored once per model version, however often it is asked for, so a stopped command goes on where it
-    was. Images that cannot be scored are listed, and the rest goes on.
+    was. Images that cannot be scored are listed, and the rest goes on. Where nothing got a score, it exits with 1.
     """
     from structloop.crystals.score_files import check_score_file
 
@@ -98,7 +98,7 @@ def score(
     with workspace_of(context, allow_download=allow_download or None) as workspace:
         request: dict[str, Any] = {
             "models": _resolved(workspace, model or []),
-            "rule": rule and rule.value,
+            "rule": rule.value if rule else workspace.settings.combination_rule,
             "inspection": inspection,
         }
         imported, plates, reports = _run(workspace, target, layout, request, quiet=quiet or as_json)
@@ -119,6 +119,8 @@ def score(
             if out is not None:
                 typer.echo(f"{written} rows written to {out}")
     if plates and not any(report["experiments"] for report in reports):
+        failed = sum(report["experiments_failed"] for report in reports)
+        typer.echo(f"No experiment got a score; {failed} failed.", err=True)
         raise typer.Exit(1)
 
 
@@ -127,7 +129,8 @@ def _resolved(workspace: "Workspace", names: Sequence[str]) -> list[str]:
     allowed = workspace.settings.allow_download
     resolved = [workspace.models.resolve(name, allow_download=allowed) for name in names]
     if not resolved:
-        workspace.models.card(workspace.models.default_name)
+        resolved = [workspace.models.default_name]
+        workspace.models.card(resolved[0])
     return resolved
 
 
@@ -162,7 +165,9 @@ def _wait(
     queue: "JobQueue", kind: str, request: dict[str, Any], title: str, subject: str, quiet: bool
 ) -> dict[str, Any]:
     """Asks for a job, or joins the same one that is under way, and waits for its result."""
-    job = queue.submit(kind, request, subject=subject, key=f"{kind} {json.dumps(request, sort_keys=True)}"[:300])
+    from structloop.jobs import job_key
+
+    job = queue.submit(kind, request, subject=subject, key=job_key(kind, request))
     try:
         with _progress(title, quiet) as on_progress:
             queue.wait(job, on_progress)

@@ -18,7 +18,8 @@ def print_scores(database: Database, report: dict[str, Any], inspection: int | N
     console = Console(soft_wrap=True, highlight=False)
     models = ", ".join(f"{modality} by {escape(model)}" for modality, model in report["models"].items())
     console.print(
-        f"Plate [bold]{escape(report['barcode'])}[/]: {report['experiments']} experiments, "
+        f"Plate [bold]{escape(report['barcode'])}[/]: {report['experiments']} experiments scored, "
+        f"{report['experiments_failed']} failed; "
         f"{report['images_scored']} images scored now, {report['images_known']} known already"
     )
     console.print(f"Models: {models}; rule {report['rule']}; alarm threshold {report['alarm_threshold']:.3f}")

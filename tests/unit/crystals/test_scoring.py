@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from structloop.core.errors import ModelNotFoundError, NotFoundError, UnsupportedModalityError
+from structloop.crystals.platelist import plate_detail
 from structloop.crystals.score_files import ScoreRow, score_rows
 from structloop.crystals.scoring import assign_models, plates_below, score_plate
 from structloop.schema.crystals import CombinationRule
@@ -162,6 +163,26 @@ def test_a_damaged_file_is_recorded_once_and_the_rest_goes_on(database: Database
     again = score_plate(database, models, plate.plate_id)
     assert (again.images_scored, again.failures) == (0, [])
     assert rows_of(database, again.scoring_id)["A01", 1].error == rows["A01", 1].error
+
+
+def test_experiments_that_only_failed_do_not_count_as_scored(database: Database, tmp_path: Path) -> None:
+    plate = PlateBuilder(database, tmp_path)
+    plate.add(0, None, contents=b"no image at all", inspection=1)
+    models = BrightnessModels.of()
+    report = score_plate(database, models, plate.plate_id)
+    assert (report.experiments, report.experiments_failed) == (0, 1)
+    assert plate_detail(database, plate.plate_id).state == "unscored"
+    plate.add(0, 102, inspection=2)
+    report = score_plate(database, models, plate.plate_id, inspection=1)
+    assert (report.experiments, report.experiments_failed) == (0, 1)
+    with database.session() as session:
+        session.execute(update(Plate).values(experiment_count=2))
+    report = score_plate(database, models, plate.plate_id)
+    assert (report.experiments, report.experiments_failed) == (1, 1)
+    found = plate_detail(database, plate.plate_id)
+    assert (found.state, found.scored_count) == ("partly-scored", 1)
+    # What was asked for counts, not what other inspections have.
+    assert score_plate(database, models, plate.plate_id, inspection=1).experiments == 0
 
 
 def test_a_missing_file_is_reported_and_tried_again(database: Database, tmp_path: Path) -> None:

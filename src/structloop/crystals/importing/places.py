@@ -1,6 +1,6 @@
 """Where images belong: rows of plates, inspections and drops, made where they are missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,12 +15,17 @@ from structloop.store.tables.base import utc_now
 
 
 def plates_of(
-    database: Database, session: Session, layout: str, images: Mapping[str, Sequence[DropImage]]
+    database: Database,
+    session: Session,
+    layout: str,
+    images: Mapping[str, Sequence[DropImage]],
+    *,
+    also_lock: Collection[str] = (),
 ) -> dict[str, Plate]:
     """The plates of `images` (by barcode), made or grown where needed, and locked until the transaction ends.
 
     They are locked in the order of their barcodes, so two importers of the same plates take turns and never wait for
-    each other in a circle. (SQLite lets only one write anyway.)
+    each other in a circle. (SQLite lets only one write anyway.) `also_lock` names further plates to lock among them.
     """
     if not images:
         return {}
@@ -43,8 +48,9 @@ def plates_of(
         for barcode in barcodes
     ]
     session.execute(insert_or_ignore(database, Plate, rows))
-    statement = select(Plate).where(Plate.barcode.in_(barcodes)).order_by(Plate.barcode).with_for_update()
-    plates = {plate.barcode: plate for plate in session.scalars(statement)}
+    locked = [*barcodes, *also_lock]
+    statement = select(Plate).where(Plate.barcode.in_(locked)).order_by(Plate.barcode).with_for_update()
+    plates = {plate.barcode: plate for plate in session.scalars(statement) if plate.barcode in images}
     for barcode, plate in plates.items():
         grown = grown_format(PlateFormat(plate.rows, plate.columns, tuple(plate.drops)), images[barcode])
         if (grown.rows, grown.columns, list(grown.drops)) != (plate.rows, plate.columns, plate.drops):

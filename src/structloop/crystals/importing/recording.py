@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from structloop.crystals.importing.checking import CheckedImage, modified_at
 from structloop.crystals.importing.places import drops_of, inspections_of, plates_of, project_id_of
 from structloop.crystals.importing.report import ImportedPlate, ImportReport
 from structloop.crystals.importing.scanning import FoundFile
+from structloop.crystals.summaries import Experiment, settle_left_places, write_image_counts
 from structloop.schema.crystals import DropImage, FileProblem
 from structloop.store import Database
 from structloop.store.database import upsert
@@ -147,6 +148,7 @@ class _BatchWriter:
         self._database = database
         self._session = session
         self._report = report
+        self._left: set[Experiment] = set()
 
     def images(self, checked: Sequence[CheckedImage], project: str | None) -> _Outcome:
         outcome = _Outcome()
@@ -154,9 +156,12 @@ class _BatchWriter:
         for item in checked:
             by_plate[item.image.barcode].append(item)
         images = {barcode: [item.image for item in items] for barcode, items in by_plate.items()}
-        plates = plates_of(self._database, self._session, self._report.layout, images)
+        paths = [str(item.source.path) for item in checked]
+        plates = plates_of(
+            self._database, self._session, self._report.layout, images, also_lock=self._barcodes_at(paths)
+        )
         project_id = project_id_of(self._database, self._session, project) if project is not None and plates else None
-        at_path = self._live_rows_at([str(item.source.path) for item in checked])
+        at_path = self._live_rows_at(paths)
         for barcode, plate in plates.items():
             before = outcome.added
             items = by_plate[barcode]
@@ -168,23 +173,21 @@ class _BatchWriter:
             if outcome.added > before:
                 plate.imported_at = utc_now()
             self._session.flush()
-            plate.image_count, plate.experiment_count = self._counts(plate.id)
+            write_image_counts(self._session, plate.id)
             outcome.plates[barcode] = (plate.id, outcome.added - before)
+        settle_left_places(self._session, self._left)
         return outcome
 
-    def _counts(self, plate_id: int) -> tuple[int, int]:
-        """How many images a plate has, and how many pairs of drop and inspection have one; replaced ones left out."""
-        live = (
-            select(DropImageFile.drop_id, DropImageFile.inspection_id, func.count().label("images"))
-            .join(Drop, Drop.id == DropImageFile.drop_id)
-            .where(Drop.plate_id == plate_id, DropImageFile.superseded_by_id.is_(None))
-            .group_by(DropImageFile.drop_id, DropImageFile.inspection_id)
-            .subquery()
+    def _barcodes_at(self, paths: Sequence[str]) -> set[str]:
+        """The plates that have images at `paths` so far; they may lose them to others."""
+        statement = (
+            select(Plate.barcode)
+            .join(Drop, Drop.plate_id == Plate.id)
+            .join(DropImageFile, DropImageFile.drop_id == Drop.id)
+            .where(DropImageFile.path.in_(paths), DropImageFile.superseded_by_id.is_(None))
+            .distinct()
         )
-        images, experiments = self._session.execute(
-            select(func.sum(live.c.images), func.count()).select_from(live)
-        ).one()
-        return int(images or 0), experiments
+        return set(self._session.scalars(statement))
 
     def _live_rows_at(self, paths: Sequence[str]) -> dict[str, DropImageFile]:
         statement = select(DropImageFile).where(DropImageFile.path.in_(paths), DropImageFile.superseded_by_id.is_(None))
@@ -247,6 +250,8 @@ class _BatchWriter:
         self._session.flush()
         for earlier, row in replaced:
             earlier.superseded_by_id = row.id
+            if _place(earlier) != _place(row):
+                self._left.add((earlier.drop_id, earlier.inspection_id))
 
     def _known(self, drops: Collection[int], inspections: Collection[int]) -> dict[ImageKey, DropImageFile]:
         statement = select(DropImageFile).where(
@@ -260,7 +265,8 @@ class _BatchWriter:
     def problems(self, problems: Sequence[tuple[FileProblem, str | None]]) -> None:
         if not problems:
             return
-        barcodes = {barcode for _, barcode in problems if barcode is not None}
+        # A barcode that cannot be written cannot be asked for either; it may be the very problem.
+        barcodes = {barcode for _, barcode in problems if barcode is not None and barcode.isprintable()}
         statement = select(Plate.barcode, Plate.id).where(Plate.barcode.in_(barcodes))
         plates = dict(self._session.execute(statement).all())
         rows = {
@@ -282,6 +288,11 @@ class _BatchWriter:
                 update=["run_id", "plate_id", "reason", "seen_at"],
             )
         )
+
+
+def _place(row: DropImageFile) -> tuple[int, int, str]:
+    """What an image stands for when a drop's experiments are scored."""
+    return row.drop_id, row.inspection_id, row.modality
 
 
 def _is_there(path: str) -> bool:

@@ -30,7 +30,8 @@ class ScoreReport:
         images_scored: Images scored now.
         images_known: Images whose score was known already.
         failures: Images that could not be scored.
-        experiments: Experiments (drop x inspection) with a result under this scoring.
+        experiments: Of the experiments asked for (drop x inspection), those with a score under this scoring.
+        experiments_failed: Of these, those that were tried and have none.
         hits: Drops whose best probability over the inspections reaches the threshold.
         best_probability: The highest of all; None without any.
         stopped: Whether it was stopped before the end; scoring again does the rest.
@@ -46,6 +47,7 @@ class ScoreReport:
     images_known: int = 0
     failures: list[ImageFailure] = field(default_factory=list)
     experiments: int = 0
+    experiments_failed: int = 0
     hits: int = 0
     best_probability: float | None = None
     stopped: bool = False
@@ -67,6 +69,7 @@ class ScoreReport:
                 for failure in self.failures[:LISTED]
             ],
             "experiments": self.experiments,
+            "experiments_failed": self.experiments_failed,
             "hits": self.hits,
             "best_probability": self.best_probability,
             "stopped": self.stopped,

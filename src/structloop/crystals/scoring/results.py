@@ -5,25 +5,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from structloop.crystals.combining import combine_probabilities
 from structloop.crystals.scoring.assignment import SCORED_MODALITIES, ModelAssignment
 from structloop.crystals.scoring.images import PrimaryImage, primary_images
+from structloop.crystals.summaries import Experiment, forget_scores_without_images, write_score_summary
 from structloop.schema.crystals import CombinationRule
 from structloop.schema.images import Modality
 from structloop.store import Database
 from structloop.store.database import insert_or_ignore, upsert
-from structloop.store.tables import ExperimentScore, ModelVersion, Plate, Scoring, scoring_key
+from structloop.store.tables import ExperimentScore, Inspection, ModelVersion, Plate, Scoring, scoring_key
 from structloop.store.tables.base import utc_now
 
 # SQLite allows 32,766 values in one statement, and a row has ten.
 ROWS_PER_STATEMENT = 1000
 ERROR_LENGTH = 2000
-
-Experiment = tuple[int, int]
-"""Ids of drop and inspection."""
 
 
 def record_models(database: Database, assignment: ModelAssignment) -> dict[Modality, int]:
@@ -87,6 +85,8 @@ def record_experiments(
 ) -> None:
     """Combines the image scores of a plate and writes one row per experiment that has nothing left to score.
 
+    Rows of experiments that have no image any more, because theirs was found to belong elsewhere, are deleted.
+
     Args:
         failures: Images that could not be read this time, by id, with the reason. Such a reason is kept only here,
             not with the image's scores, so that the image is tried again.
@@ -112,6 +112,30 @@ def record_experiments(
             session.execute(
                 upsert(database, ExperimentScore, chunk, key=["scoring_id", "drop_id", "inspection_id"], update=updated)
             )
+    with database.session() as session:
+        # Imports lock the plate, too: an image that one is moving just now has left before this looks, or will find
+        # these rows when it leaves.
+        session.execute(select(Plate.id).where(Plate.id == plate_id).with_for_update())
+        covered = select(Inspection.id).where(Inspection.plate_id == plate_id)
+        if inspection is not None:
+            covered = covered.where(Inspection.number == inspection)
+        forget_scores_without_images(session, scoring_id, session.scalars(covered).all())
+        _date_hits(session, scoring_id)
+
+
+def _date_hits(session: Session, scoring_id: int) -> None:
+    """Notes the moment on rows that have just become hits, and clears it on those that are none any more."""
+    threshold = session.scalars(select(Scoring.alarm_threshold).where(Scoring.id == scoring_id)).one()
+    probability = ExperimentScore.crystal_probability
+    new = (probability >= threshold, ExperimentScore.hit_at.is_(None))
+    over = (or_(probability.is_(None), probability < threshold), ExperimentScore.hit_at.is_not(None))
+    for condition, moment in ((new, utc_now()), (over, None)):
+        session.execute(
+            update(ExperimentScore)
+            .where(ExperimentScore.scoring_id == scoring_id, *condition)
+            .values(hit_at=moment)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _experiment_rows(
@@ -183,9 +207,7 @@ def _chunks(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 def summarise_plate(database: Database, plate_id: int, scoring_id: int | None = None) -> None:
     """Writes the plate's summary: experiments with a result, hits, best probability, newest hit.
 
-    A drop is a hit when its best probability over the inspections reaches the scoring's threshold. It became one when,
-    under any scoring of the plate, it first reached that scoring's threshold: scoring again with another model makes
-    news only of drops that no model had found before.
+    What it says is described with `structloop.crystals.summaries.write_score_summary`.
 
     Args:
         scoring_id: Becomes the plate's current scoring; None: the one it has stays.
@@ -193,28 +215,7 @@ def summarise_plate(database: Database, plate_id: int, scoring_id: int | None = 
     with database.session() as session:
         if scoring_id is not None:
             session.execute(update(Plate).where(Plate.id == plate_id).values(current_scoring_id=scoring_id))
-        current = session.scalar(select(Plate.current_scoring_id).where(Plate.id == plate_id))
-        if current is None:
-            return
-        session.execute(update(Plate).where(Plate.id == plate_id).values(**_summary(session, plate_id, current)))
-
-
-def _summary(session: Session, plate_id: int, scoring_id: int) -> dict[str, Any]:
-    threshold = session.scalars(select(Scoring.alarm_threshold).where(Scoring.id == scoring_id)).one()
-    mine = ExperimentScore.scoring_id == scoring_id
-    scored, best = session.execute(
-        select(func.count(), func.max(ExperimentScore.crystal_probability)).where(mine)
-    ).one()
-    hits = select(ExperimentScore.drop_id).where(mine, ExperimentScore.crystal_probability >= threshold).distinct()
-    first_seen = (
-        select(func.min(ExperimentScore.created_at).label("at"))
-        .join(Scoring, and_(Scoring.id == ExperimentScore.scoring_id, Scoring.plate_id == plate_id))
-        .where(ExperimentScore.drop_id.in_(hits), ExperimentScore.crystal_probability >= Scoring.alarm_threshold)
-        .group_by(ExperimentScore.drop_id)
-        .subquery()
-    )
-    hit_count, newest = session.execute(select(func.count(), func.max(first_seen.c.at))).one()
-    return {"scored_count": scored, "hit_count": hit_count, "best_probability": best, "newest_hit_at": newest}
+        write_score_summary(session, plate_id)
 
 
 __all__ = ["record_experiments", "record_models", "record_scoring", "summarise_plate"]

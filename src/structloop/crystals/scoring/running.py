@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from structloop.core.errors import ImageError, ImageFormatError, ImageTruncatedError, NotFoundError
 from structloop.crystals.scoring.assignment import ModelSource, assign_models
@@ -17,7 +17,7 @@ from structloop.imaging.sources import read_unchanged
 from structloop.schema.crystals import CombinationRule
 from structloop.store import Database
 from structloop.store.database import insert_or_ignore
-from structloop.store.tables import ImageScore, Inspection, Plate
+from structloop.store.tables import ExperimentScore, ImageScore, Inspection, Plate
 from structloop.store.tables.base import utc_now
 
 Progress = Callable[[int, int | None, str], None]
@@ -119,7 +119,7 @@ def score_plate(
     combine()
     if not report.stopped:
         summarise_plate(database, plate_id, scoring_id)
-    _fill_summary(database, plate_id, report)
+    _fill_summary(database, plate_id, inspection, report)
     return report
 
 
@@ -193,10 +193,18 @@ def _note_failures(batch: Sequence[ScoredImage[PrimaryImage]], report: ScoreRepo
                 retried[outcome.item.image_id] = str(outcome.error)
 
 
-def _fill_summary(database: Database, plate_id: int, report: ScoreReport) -> None:
+def _fill_summary(database: Database, plate_id: int, inspection: int | None, report: ScoreReport) -> None:
+    counts = (
+        select(func.count(ExperimentScore.crystal_probability), func.count())
+        .join(Inspection, Inspection.id == ExperimentScore.inspection_id)
+        .where(ExperimentScore.scoring_id == report.scoring_id)
+    )
+    if inspection is not None:
+        counts = counts.where(Inspection.number == inspection)
     with database.reading() as session:
         plate = session.get_one(Plate, plate_id)
-        report.experiments = plate.scored_count
+        report.experiments, tried = session.execute(counts).one()
+        report.experiments_failed = tried - report.experiments
         report.hits = plate.hit_count
         report.best_probability = plate.best_probability
 

@@ -43,7 +43,7 @@ class Plate(Base):
         BigKey,
         doc="The plate's newest scoring. No foreign key: scoring points to plate, and a circle helps nobody.",
     )
-    scored_count: Mapped[int] = mapped_column(default=0, doc="Experiments (drop x inspection) with a score.")
+    scored_count: Mapped[int] = mapped_column(default=0, doc="Experiments (drop x inspection) with a probability.")
     hit_count: Mapped[int] = mapped_column(default=0, doc="Drops whose best score reaches the alarm threshold.")
     best_probability: Mapped[float | None]
     newest_hit_at: Mapped[datetime | None] = mapped_column(doc="When a drop last became a hit.")

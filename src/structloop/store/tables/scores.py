@@ -67,6 +67,9 @@ class ExperimentScore(Base):
     uv_probability: Mapped[float | None]
     crystal_probability: Mapped[float | None]
     error: Mapped[str | None] = mapped_column(String(2000))
+    hit_at: Mapped[datetime | None] = mapped_column(
+        doc="When the probability reached the scoring's threshold; kept while it does, NULL while it does not."
+    )
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

@@ -245,6 +245,7 @@ def upgrade() -> None:
         sa.Column("uv_probability", sa.Double(), nullable=True),
         sa.Column("crystal_probability", sa.Double(), nullable=True),
         sa.Column("error", sa.String(length=2000), nullable=True),
+        sa.Column("hit_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["drop_id"], ["drop.id"], name=op.f("fk_experiment_score_drop_id_drop"), ondelete="CASCADE"
