@@ -11,7 +11,7 @@ import typer
 
 from structloop.cli.context import global_options
 from structloop.cli.serve import Port, serve_workspace
-from structloop.core.settings import load_settings
+from structloop.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from structloop.jobs import JobQueue, Workspace
@@ -54,7 +54,7 @@ def demo(
     from structloop.jobs import JobQueue, Worker, open_workspace
 
     folder = home or load_settings(home=global_options(context).home).home / "demo"
-    with open_workspace(folder, port=port) as workspace:
+    with open_workspace(folder, port=port, **own_settings(folder)) as workspace:
         images = workspace.home / "images"
         _simulate(_recipe(), images)
         with Worker(workspace, patient=True):
@@ -64,6 +64,12 @@ def demo(
         _summarise(workspace)
         if not once:
             serve_workspace(workspace, open_browser=open_browser)
+
+
+def own_settings(folder: Path) -> dict[str, str]:
+    """What holds for the demo in `folder` whatever the environment says: its own database, and how it is scored."""
+    preset = {name: Settings.model_fields[name].default for name in ("default_model", "combination_rule")}
+    return {"database_url": f"sqlite:///{folder.expanduser().absolute() / 'structloop.db'}", **preset}
 
 
 def _recipe() -> "PlateRecipe":
@@ -89,12 +95,14 @@ def _simulate(recipe: "PlateRecipe", folder: Path) -> None:
 
 
 def _run(queue: "JobQueue", kind: str, request: dict[str, str], title: str) -> None:
+    from structloop.jobs import job_key
+
     with _progress(title) as report:
 
         def on_progress(job: "JobProgress") -> None:
             report(job.done, job.total)
 
-        queue.wait(queue.submit(kind, request, BARCODE, f"{kind}/{BARCODE}"), on_progress)
+        queue.wait(queue.submit(kind, request, BARCODE, job_key(kind, request)), on_progress)
 
 
 def _summarise(workspace: "Workspace") -> None:
@@ -124,4 +132,4 @@ def _progress(title: str) -> Iterator[_Report]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-__all__ = ["register"]
+__all__ = ["own_settings", "register"]
