@@ -19,7 +19,7 @@ from structloop.core.settings import Settings
 from structloop.crystals import importing
 from structloop.crystals.layouts import LayoutCatalog
 from structloop.crystals.platelist import plate_detail
-from structloop.jobs import JobQueue
+from structloop.jobs import JobQueue, job_key
 from structloop.schema.crystals import CombinationRule
 from structloop.schema.events import JobProgress
 from structloop.schema.images import Modality
@@ -39,12 +39,8 @@ def submit_scoring(
     plate = plate_detail(database, plate_id)
     models = body.models or [settings.default_model]
     rule = body.rule or CombinationRule(settings.combination_rule)
-    job = queue.submit(
-        "crystals.score",
-        {"plate_id": plate_id, "models": models, "rule": rule.value},
-        plate.barcode,
-        f"crystals.score/{plate_id}/{rule.value}/{','.join(models)}"[:300],
-    )
+    request = {"plate_id": plate_id, "models": models, "rule": rule.value}
+    job = queue.submit("crystals.score", request, plate.barcode, job_key("crystals.score", request))
     return job_view(queue.progress(job))
 
 
@@ -59,7 +55,7 @@ def submit_import(settings: Settings, queue: JobQueue, body: ImportRequest) -> J
     if body.layout != "auto":
         LayoutCatalog(settings.crystal_layouts).get(body.layout)
     request = {"path": str(folder), "layout": body.layout}
-    job = queue.submit("crystals.import", request, str(folder), f"crystals.import/{body.layout}/{folder}"[:300])
+    job = queue.submit("crystals.import", request, str(folder), job_key("crystals.import", request))
     return job_view(queue.progress(job))
 
 

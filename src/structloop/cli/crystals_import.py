@@ -1,6 +1,5 @@
 """`structloop crystals import` and `structloop crystals layouts`."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -115,12 +114,12 @@ def _import(
     context: typer.Context, path: Path, layout: str, project: str | None, *, score: bool, as_json: bool
 ) -> None:
     from structloop.cli.import_output import job_progress, print_result
-    from structloop.jobs import JobQueue, Worker
+    from structloop.jobs import JobQueue, Worker, job_key
 
     with workspace_of(context) as workspace:
         queue = JobQueue(workspace)
         request = {"path": str(path), "layout": layout, "project": project}
-        job = queue.submit("crystals.import", request, subject=str(path), key=_key(request))
+        job = queue.submit("crystals.import", request, subject=str(path), key=job_key("crystals.import", request))
         with Worker(workspace, patient=True), job_progress("Importing") as on_progress:
             try:
                 queue.wait(job, on_progress)
@@ -139,11 +138,6 @@ def _import(
                 _score(queue, plates, wait=True)
     if not any(result.get(kind) for kind in ("added", "unchanged", "moved", "duplicates")):
         raise typer.Exit(1)
-
-
-def _key(request: dict[str, Any]) -> str:
-    """What makes two imports the same work; paths may be longer than a key."""
-    return f"import {hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()}"
 
 
 def _watch(context: typer.Context, path: Path, layout: str, project: str | None, *, poll: bool, score: bool) -> None:

@@ -4,6 +4,8 @@ A job's function may run again after a killed process, from its beginning: it mu
 do only the rest. It reports through `JobControl` and returns what a finished job tells, as JSON.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,4 +162,25 @@ def job_kind(name: str) -> JobKind[Any]:
         raise UnknownPluginError(f"no job kind '{name}'; there are: {', '.join(sorted(KINDS))}") from None
 
 
-__all__ = ["KINDS", "ImportRequest", "JobControl", "JobKind", "JobRequest", "ScoreRequest", "job_kind"]
+def job_key(kind: str, request: Mapping[str, Any]) -> str:
+    """What makes two requests the same work, whoever asks: the kind, and a hash of the whole checked request.
+
+    Fields in another order, or left out where they have their default, make no difference.
+
+    Args:
+        kind: A name of `KINDS`.
+        request: The fields of that kind's request.
+
+    Returns:
+        The key for `JobQueue.submit`, short however long the request is.
+
+    Raises:
+        UnknownPluginError: there is no such kind.
+        JobFailedError: the request does not fit the kind; the message names the field.
+    """
+    checked = job_kind(kind).check(request).model_dump(mode="json")
+    canonical = json.dumps(checked, sort_keys=True, separators=(",", ":"))
+    return f"{kind}/{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+__all__ = ["KINDS", "ImportRequest", "JobControl", "JobKind", "JobRequest", "ScoreRequest", "job_key", "job_kind"]

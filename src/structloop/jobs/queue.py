@@ -40,8 +40,8 @@ class JobQueue:
             kind: A name of `structloop.jobs.kinds.KINDS`.
             request: The fields of that kind's request.
             subject: What it works on, for people.
-            key: What makes two requests the same work; while a job of that key is unfinished, its id is returned and
-                no second one is made. None: always a new job.
+            key: What makes two requests the same work (see `structloop.jobs.job_key`); while a job of that key is
+                unfinished, its id is returned and no second one is made. None: always a new job.
 
         Raises:
             UnknownPluginError: there is no such kind.

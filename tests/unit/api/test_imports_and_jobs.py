@@ -3,11 +3,16 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from filelock import FileLock
 from PIL import Image
+from typer.testing import CliRunner
 
 from structloop.api.app import create_app
+from structloop.cli.main import app as commands
+from structloop.core.errors import JobCanceledError
 from structloop.core.settings import load_settings
-from structloop.jobs import Workspace
+from structloop.jobs import JobQueue, Workspace
+from structloop.jobs.worker import worker_lock_path
 from support.stored_plates import StoredPlate
 
 API = "/api/v1"
@@ -55,6 +60,43 @@ def test_an_import_becomes_a_job_once(client: TestClient, import_root: Path) -> 
     assert (job["kind"], job["state"]) == ("crystals.import", "queued")
     assert client.post(f"{API}/imports", json=body).json()["id"] == job["id"]
     assert client.get(f"{API}/jobs/{job['id']}").json() == job
+
+
+def test_two_long_folders_with_the_same_beginning_are_two_jobs(client: TestClient, import_root: Path) -> None:
+    deep = import_root / ("x" * 200) / ("y" * 200)
+    jobs = []
+    for name in ("first", "second"):
+        (deep / name).mkdir(parents=True)
+        jobs.append(client.post(f"{API}/imports", json={"path": str(deep / name)}).json()["id"])
+    assert jobs[0] != jobs[1]
+
+
+@pytest.mark.parametrize("rule", [None, "mean"])
+def test_the_command_line_joins_what_the_browser_asked_for(
+    client: TestClient,
+    import_root: Path,
+    workspace: Workspace,
+    plate: StoredPlate,
+    monkeypatch: pytest.MonkeyPatch,
+    rule: str | None,
+) -> None:
+    def stop_waiting(_queue: JobQueue, job: str, _on_progress: object = None) -> None:
+        raise JobCanceledError(f"waited for {job}")
+
+    monkeypatch.setattr(JobQueue, "wait", stop_waiting)
+    folder = _imager(import_root).resolve()
+    importing = client.post(f"{API}/imports", json={"path": str(folder)}).json()["id"]
+    scoring = client.post(f"{API}/plates/{plate.id}/score", json={"rule": rule}).json()["id"]
+    options = ["--rule", rule] if rule else []
+    # As while a server runs the jobs of this home.
+    with FileLock(worker_lock_path(workspace)):
+        for target, job in ((str(folder), importing), ("PLATE1", scoring)):
+            result = CliRunner().invoke(commands, ["crystals", "score", target, *options])
+            assert result.exit_code == 1, result.output
+            assert f"waited for {job}" in result.output
+        result = CliRunner().invoke(commands, ["crystals", "import", str(folder)])
+        assert f"waited for {importing}" in result.output + str(result.exception)
+    assert len(JobQueue(workspace).list()) == 2
 
 
 @pytest.mark.parametrize("route", ["/imports", "/imports/preview"])

@@ -15,7 +15,7 @@ from structloop.core.errors import (
     WorkerBusyError,
 )
 from structloop.jobs import JobQueue, Worker, Workspace, open_workspace
-from structloop.jobs.kinds import KINDS, JobControl, JobKind, JobRequest
+from structloop.jobs.kinds import KINDS, JobControl, JobKind, JobRequest, job_key
 from structloop.jobs.worker import system_database_url, worker_lock_path
 from structloop.schema.events import JobProgress, JobState
 from structloop.store.tables import Job
@@ -272,3 +272,19 @@ def test_a_job_for_an_unknown_plate_fails_with_the_reason(home: Path) -> None:
         job = queue.submit("crystals.score", {"barcode": "P9"})
         with Worker(workspace), pytest.raises(JobFailedError, match="no plate 'P9' was imported"):
             queue.wait(job, timeout_s=TIMEOUT_S)
+
+
+def test_the_key_is_of_the_whole_request_and_short() -> None:
+    long = "/data/" + 400 * "x"
+    first, second = (job_key("crystals.import", {"path": f"{long}/{name}"}) for name in ("1", "2"))
+    assert first != second
+    assert max(len(first), len(second)) < 100
+    written_out = {"layout": "auto", "project": None, "path": f"{long}/1"}
+    assert job_key("crystals.import", written_out) == first
+    scoring = {"plate_id": 1, "models": ["a", "b"]}
+    assert job_key("crystals.score", scoring) == job_key("crystals.score", {"models": ("a", "b"), "plate_id": 1})
+    assert job_key("crystals.score", scoring) != job_key("crystals.score", scoring | {"inspection": 1})
+    with pytest.raises(JobFailedError, match="plate_idd"):
+        job_key("crystals.score", {"plate_idd": 1})
+    with pytest.raises(UnknownPluginError):
+        job_key("crystals.dance", {})
