@@ -22,9 +22,13 @@ STARTS_WITHIN_S = 50.0
 WEB_BUILD = Path(__file__).parents[2] / "src/structloop/api/web/index.html"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser of this machine; nothing is downloaded."""
+    """The browser of this machine; nothing is downloaded.
+
+    For one file at a time: while playwright runs, so does an event loop in this thread, and whatever test comes next
+    could not start its own.
+    """
     path = next((found for name in BROWSER_NAMES if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("no Chromium on this machine: install the package chromium")
