@@ -1,7 +1,8 @@
 """Builds the browser interface into the package when a wheel or an editable installation is made.
 
-Where Node or npm is missing the build says so in one line and goes on: the server then works without the interface and
-says the same. An interface that is there already (from an sdist, or from the last build of the same sources) is used.
+Where Node or npm is missing, or the build fails, it says so in one line and goes on (pip shows the line with -v): the
+server then works without the interface, and says so when it starts. An interface that is there already (from an sdist,
+or from the last build) is used, and the line says so where it is older than the sources.
 """
 
 import hashlib
@@ -46,8 +47,7 @@ def build_interface(root: Path) -> str | None:
         return None
     missing = _missing_tools()
     if missing:
-        reuse = "an older build is used" if present else "built without it"
-        return f"structloop: browser interface: {missing}; {reuse}, the server works all the same"
+        return f"structloop: browser interface: {missing}; {_instead(present)}"
     npm = shutil.which("npm") or "npm"
     for command in ([npm, "ci", "--no-audit", "--no-fund"], [npm, "run", "build"]):
         done = subprocess.run(command, cwd=web, capture_output=True, text=True, check=False)
@@ -56,9 +56,18 @@ def build_interface(root: Path) -> str | None:
             errors = [line for line in lines if re.search(r"error", line, re.IGNORECASE)]
             why = (errors or lines or ["no output"])[0].strip()
             shown = " ".join(["npm", *command[1:]])
-            return f"structloop: browser interface: `{shown}` failed in {web}: {why}; built without it"
+            # A build that fails may have emptied its output before.
+            present = (output / "index.html").is_file()
+            return f"structloop: browser interface: `{shown}` failed in {web}: {why}; {_instead(present)}"
     (output / RECORD).write_text(json.dumps({"sources": digest}) + "\n", encoding="utf-8")
     return None
+
+
+def _instead(present: bool) -> str:
+    """What is packed in place of the interface that could not be built."""
+    if present:
+        return f"the older build in {OUTPUT.as_posix()} is used, which may not fit"
+    return "built without it, the server works all the same"
 
 
 def _digest(web: Path) -> str:

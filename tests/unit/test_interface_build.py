@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -93,7 +94,33 @@ def test_a_failing_build_is_told_in_one_line(
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     message = hook.build_interface(checkout)
     assert "npm error no network" in message
+    assert "built without it" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("failing", ["ci", "run"])
+def test_an_older_build_that_is_used_after_a_failure_is_told(
+    hook: ModuleType, checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failing: str
+) -> None:
+    output = put_build(hook, checkout)
+    stand_in_tools(tmp_path / "bin", npm_script=f'[ "$1" != {failing} ] || {{ echo "npm error broken" >&2; exit 1; }}')
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    message = hook.build_interface(checkout)
+    assert "npm error broken" in message
+    assert "the older build in src/structloop/api/web is used" in message
+    assert "without" not in message
+    assert (output / "index.html").is_file()
+    assert not (output / hook.RECORD).exists()
+
+
+def test_a_build_that_fails_half_way_leaves_nothing_to_use(
+    hook: ModuleType, checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    output = put_build(hook, checkout)
+    emptied = f'[ "$1" = ci ] || {{ {shutil.which("rm")} "{output}/index.html"; exit 1; }}'
+    stand_in_tools(tmp_path / "bin", npm_script=emptied)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert "built without it" in hook.build_interface(checkout)
 
 
 def test_an_archive_without_sources_keeps_the_interface_it_brings(hook: ModuleType, tmp_path: Path) -> None:

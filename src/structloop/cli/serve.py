@@ -31,6 +31,10 @@ Examples:
 
   structloop --home /data/plates serve   another home folder
 """
+NO_INTERFACE = (
+    "The browser interface is not built, so only the API is served: install Node.js 20.19 or newer with npm, and "
+    "install structloop again (pip install -v shows why a build fails)."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +59,11 @@ def serve_workspace(workspace: "Workspace", *, open_browser: bool) -> None:
     Raises:
         AddressRefusedError, AddressInUseError, SettingsError: as `api.serving.serve`.
     """
+    from structloop.api.interface import interface_is_built
     from structloop.api.serving import serve
+
+    if not interface_is_built():
+        typer.echo(NO_INTERFACE, err=True)
 
     def on_ready(address: str) -> None:
         typer.echo(f"structloop is at {address} (home: {workspace.home}). Ctrl-C ends.")
@@ -76,4 +84,4 @@ def has_browser() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-__all__ = ["has_browser", "register", "serve_workspace"]
+__all__ = ["NO_INTERFACE", "has_browser", "register", "serve_workspace"]
