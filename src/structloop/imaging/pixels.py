@@ -16,9 +16,10 @@ SMALLEST_PART_OF_RANGE = 1 / 16
 def to_8bit(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Pixel values, linearly scaled to 0..255.
 
-    8-bit values are returned as they are, boolean ones as 0 and 255. Wider integers are scaled from their 0.1 to their
-    99.9 percentile, but over no less than 1/16 of the type's range (the range of a 12-bit camera in a 16-bit file).
-    Floating-point values have no range, so only the percentiles count; NaN becomes black, infinities black and white.
+    8-bit values are returned as they are, boolean ones as 0 and 255. Others are scaled from their 0.1 to their 99.9
+    percentile. For integers of up to 16 bits that is over no less than 1/16 of the type's range (the range of a 12-bit
+    camera in a 16-bit file). No camera fills the range of wider integers, and floating-point values have none, so there
+    only the percentiles count. NaN becomes black, infinities black and white.
 
     Args:
         values: Any shape and numeric type.

@@ -133,6 +133,14 @@ def test_a_12_bit_camera_uses_the_whole_range_and_its_noise_stays_dark(tmp_path:
     assert np.asarray(read_image(tmp_path / "dark.tif")).max() < 5
 
 
+@pytest.mark.parametrize(
+    ("kind", "stays_dark"), [("uint16", True), ("int16", True), ("int32", False), ("float32", False)]
+)
+def test_only_integers_of_up_to_16_bits_have_a_range_that_counts(kind: str, stays_dark: bool) -> None:
+    brightest = int(to_8bit(np.arange(90, 130).astype(kind)).max())
+    assert brightest < 6 if stays_dark else brightest == 255
+
+
 def test_nan_is_black_and_an_image_of_nan_is_refused(tmp_path: Path) -> None:
     pixels = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
     pixels[10, 10] = np.nan
