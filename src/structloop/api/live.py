@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sqlalchemy.exc import SQLAlchemyError
 from sse_starlette import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from structloop.api.shapes import PlatesChanged, Resync
 from structloop.api.submitting import job_view
-from structloop.core.errors import StoreUnavailableError
+from structloop.core.errors import StructloopError
 from structloop.core.log import get_logger
 from structloop.crystals.changes import PlatesSeen, look_at_plates
 from structloop.jobs import JobQueue
@@ -45,12 +46,16 @@ class EventBroadcast:
         queue: Where jobs are.
         every_s: Seconds between two looks.
         kept: How many events are kept for listeners that come back.
+        pause_s: Seconds before the next look after one that failed.
     """
 
-    def __init__(self, database: Database, queue: JobQueue, *, every_s: float = 0.5, kept: int = 1000) -> None:
+    def __init__(
+        self, database: Database, queue: JobQueue, *, every_s: float = 0.5, kept: int = 1000, pause_s: float = 2.0
+    ) -> None:
         self._database = database
         self._queue = queue
         self._every_s = every_s
+        self._pause_s = pause_s
         self._kept: deque[_Event] = deque(maxlen=kept)
         # Numbers start anew with every server: the prefix tells a listener's old numbers from ours.
         self._run = secrets.token_hex(4)
@@ -58,6 +63,7 @@ class EventBroadcast:
         self._listeners = 0
         self._news = asyncio.Condition()
         self._watcher: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
         self._stopped = False
         self._jobs: dict[str, str] | None = None
         self._plates: PlatesSeen | None = None
@@ -66,10 +72,12 @@ class EventBroadcast:
         """Events as they happen, from the one after `last_event_id`; ends when the server stops."""
         self._listeners += 1
         try:
-            if self._watcher is None or self._watcher.done():
-                # What changed while nobody listened is told to those who come back.
-                await self._tell(await run_in_threadpool(self._look))
-                self._watcher = asyncio.create_task(self._watch())
+            # Listeners that come at the same moment must not start two watchers: each would tell all changes.
+            async with self._starting:
+                if self._watcher is None or self._watcher.done():
+                    # What changed while nobody listened is told to those who come back.
+                    await self._tell(await run_in_threadpool(self._look))
+                    self._watcher = asyncio.create_task(self._watch())
             position, missed = self._resume(last_event_id)
             if missed is not None:
                 yield ServerSentEvent(missed.model_dump_json(), event="resync", id=f"{self._run}-{position}")
@@ -111,9 +119,10 @@ class EventBroadcast:
             await asyncio.sleep(self._every_s)
             try:
                 news = await run_in_threadpool(self._look)
-            except StoreUnavailableError as error:
-                # A database server that restarts must not silence the listeners for good.
+            except (StructloopError, SQLAlchemyError) as error:
+                # A database server that restarts, or has no connection to spare, must not silence the listeners.
                 _log.warning("changes cannot be read; trying again", reason=str(error))
+                await asyncio.sleep(self._pause_s)
             else:
                 await self._tell(news)
 

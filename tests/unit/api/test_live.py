@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sse_starlette import ServerSentEvent
 
 from structloop.api.live import EventBroadcast
-from structloop.core.errors import StoreUnavailableError
+from structloop.core.errors import NotFoundError, StoreUnavailableError
 from structloop.crystals.annotations import annotate
 from structloop.jobs import JobQueue, Workspace
 from structloop.schema.events import JobProgress
@@ -124,21 +125,55 @@ def test_listeners_end_when_the_server_does(workspace: Workspace) -> None:
     run(test)
 
 
-def test_a_database_that_fails_for_a_while_does_not_silence_anybody(
+def test_listeners_that_come_at_the_same_moment_start_one_watcher(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[EventBroadcast] = []
+    watch = EventBroadcast._watch
+
+    async def counted(broadcast: EventBroadcast) -> None:
+        started.append(broadcast)
+        await watch(broadcast)
+
+    monkeypatch.setattr(EventBroadcast, "_watch", counted)
+
+    async def test() -> None:
+        broadcast = broadcast_of(workspace)
+        waiting = [asyncio.ensure_future(following(broadcast.listen())) for _ in range(5)]
+        await asyncio.sleep(0.3)
+        job = JobQueue(workspace).submit("crystals.score", {"barcode": "P1"}, "P1")
+        for name, data, _ in await asyncio.gather(*waiting):
+            assert (name, data["id"]) == ("job", job)
+        await broadcast.stop()
+
+    run(test)
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreUnavailableError("the server restarts"),
+        PoolTimeoutError("QueuePool limit of size 10 overflow 20 reached"),
+        NotFoundError("a plate was deleted while it was looked at"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_database_that_fails_for_a_while_does_not_silence_anybody(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     queue = JobQueue(workspace)
     working = queue.list
-    failures = iter([StoreUnavailableError("the server restarts")] * 3)
+    failures = iter([error] * 3)
 
     def failing(limit: int = 50) -> list[JobProgress]:
-        error = next(failures, None)
-        if error is not None:
-            raise error
+        failure = next(failures, None)
+        if failure is not None:
+            raise failure
         return working(limit)
 
     async def test() -> None:
-        broadcast = EventBroadcast(workspace.database, queue, every_s=0.02)
+        broadcast = EventBroadcast(workspace.database, queue, every_s=0.02, pause_s=0.02)
         events = broadcast.listen()
         waiting = asyncio.ensure_future(following(events))
         await asyncio.sleep(0.2)
