@@ -109,18 +109,26 @@ def record_experiments(
     ]
     for chunk in _chunks([row | {"scoring_id": scoring_id, "created_at": now} for row in rows]):
         with database.session() as session:
+            _lock(session, plate_id)
             session.execute(
                 upsert(database, ExperimentScore, chunk, key=["scoring_id", "drop_id", "inspection_id"], update=updated)
             )
     with database.session() as session:
-        # Imports lock the plate, too: an image that one is moving just now has left before this looks, or will find
-        # these rows when it leaves.
-        session.execute(select(Plate.id).where(Plate.id == plate_id).with_for_update())
+        _lock(session, plate_id)
         covered = select(Inspection.id).where(Inspection.plate_id == plate_id)
         if inspection is not None:
             covered = covered.where(Inspection.number == inspection)
         forget_scores_without_images(session, scoring_id, session.scalars(covered).all())
         _date_hits(session, scoring_id)
+
+
+def _lock(session: Session, plate_id: int) -> None:
+    """Makes whoever writes the plate's experiment scores wait until this transaction ends.
+
+    Imports lock the plate, too: an image that one is moving just now has left before the rows are looked at, or the
+    import finds them when it does. Scorers write rows in different orders; taking turns, none waits in a circle.
+    """
+    session.execute(select(Plate.id).where(Plate.id == plate_id).with_for_update())
 
 
 def _date_hits(session: Session, scoring_id: int) -> None:
