@@ -26,6 +26,11 @@ def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def _to_standard_error(*_names: str) -> structlog.WriteLogger:
+    """A writer to what standard error is now: it may have been replaced, and closed, since the logs were set up."""
+    return structlog.WriteLogger(sys.stderr)
+
+
 def configure_logging(level: str = "warning", style: Literal["console", "json"] = "console") -> None:
     """Sets up structlog for the process. `level` is a name of the logging module, any case."""
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -44,7 +49,7 @@ def configure_logging(level: str = "warning", style: Literal["console", "json"] 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=_to_standard_error,
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=number, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
@@ -61,7 +66,7 @@ if not structlog.is_configured():
     structlog.configure(
         processors=[_mask, *structlog.get_config()["processors"]],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        logger_factory=_to_standard_error,
     )
 
 __all__ = ["configure_logging", "get_logger", "mask_secrets"]

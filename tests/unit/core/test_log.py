@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -36,3 +37,13 @@ def test_a_program_that_uses_the_library_sees_warnings_only_and_on_standard_erro
     assert "loud" in result.stderr
     assert "quiet" not in result.stderr
     assert "hunter2" not in result.stderr
+
+
+def test_lines_go_to_what_standard_error_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier, later = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", earlier)
+    configure_logging("info", "json")
+    earlier.close()
+    monkeypatch.setattr(sys, "stderr", later)
+    get_logger(__name__).info("still heard")
+    assert "still heard" in later.getvalue()
