@@ -72,9 +72,10 @@ def test_keys_walk_over_drops_wells_and_inspections(viewer: Page) -> None:
         expect(heading(viewer)).to_have_text(drop)
     inspections = viewer.get_by_label("Time course").get_by_role("radio")
     inspections.first.click()
-    for key, number in ((None, 1), ("]", 2), ("[", 1)):
-        if key is not None:
-            viewer.keyboard.press(key)
+    expect(inspections.first).to_be_checked()
+    expect(viewer).to_have_url(re.compile("inspection=1"))
+    for step, number in (("]", 2), ("[", 1)):
+        viewer.keyboard.press(step)
         # The address changes before the page does, and the page answers keys.
         expect(inspections.nth(number - 1)).to_be_checked()
         expect(viewer).to_have_url(re.compile(f"inspection={number}"))
