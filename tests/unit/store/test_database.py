@@ -1,17 +1,19 @@
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import func, select, text
+from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from structloop.core.errors import SchemaVersionError, SettingsError, StoreUnavailableError
 from structloop.store import Database
-from structloop.store.database import insert_or_ignore, upsert
-from structloop.store.tables import Base, Drop, ImageScore, ModelVersion, Plate
+from structloop.store.database import alembic_config, insert_or_ignore, upsert
+from structloop.store.tables import AcquisitionSession, Base, Drop, ImageScore, ModelVersion, Plate
 
 
 def _plate(barcode: str = "P1") -> Plate:
@@ -22,6 +24,20 @@ def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_rows_survive_an_update_from_the_first_tables_and_back(database: Database, database_url: str) -> None:
+    with database.session() as session:
+        session.add(_plate("kept"))
+    config = alembic_config(database_url)
+    with database.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        connection.commit()
+    assert not inspect(database.engine).has_table("acquisition_session")
+    with closing(Database(database_url)) as updated, updated.reading() as session:
+        assert session.scalars(select(Plate.barcode)).all() == ["kept"]
+        assert session.scalar(select(func.count()).select_from(AcquisitionSession)) == 0
 
 
 def test_rows_survive_reopening(database: Database, database_url: str) -> None:

@@ -21,12 +21,35 @@ KNOWN_SLOPE_SD = 1.0
 KNOWN_LEVEL = 0.5
 KNOWN_LEVEL_SD = 0.6
 KNOWN_CLIP = (-0.3, 0.9)
+# A good prediction explains much of how regions differ: what it leaves to tile and square is less than without it.
+KNOWN_TILE_SD = 0.6
+KNOWN_SQUARE_SD = 0.5
 UNKNOWN_SLOPE_SD = 1.0
 # Prior weight of the model that ignores the features, and of the one in which they mean something else in each square.
 DISTRUST_KNOWN = 0.05
 DISTRUST_UNKNOWN = 0.3
 # How much the slope of a feature that means something else in every square may differ, relative to its scale.
 LOCAL_SLOPE_SD = 1.0
+
+
+def known_priors(level: float = KNOWN_LEVEL, slope: float = KNOWN_SLOPE) -> tuple[Prior, ...]:
+    """Priors of the models that are averaged where the one feature is `KNOWN_FEATURE`.
+
+    Args:
+        level, slope: Of a logistic regression of good on the feature, as `_standardised` scales it.
+    """
+    return _priors((slope,), (KNOWN_SLOPE_SD,), known=True, level=level)
+
+
+def _priors(
+    slopes: tuple[float, ...], slope_sds: tuple[float, ...], *, known: bool, level: float = KNOWN_LEVEL
+) -> tuple[Prior, ...]:
+    ignoring = Prior(weight=DISTRUST_KNOWN if known else DISTRUST_UNKNOWN)
+    using = replace(ignoring, slopes=slopes, slope_sds=slope_sds, weight=1 - 2 * ignoring.weight)
+    if known:
+        using = replace(using, level=level, level_sd=KNOWN_LEVEL_SD, tile_sd=KNOWN_TILE_SD, square_sd=KNOWN_SQUARE_SD)
+    local_sd = LOCAL_SLOPE_SD * (KNOWN_SLOPE if known else 1.0)
+    return using, replace(using, square_slope_sd=local_sd, weight=ignoring.weight), ignoring
 
 
 class Learning(Policy):
@@ -93,16 +116,7 @@ class Learning(Policy):
         known = KNOWN_FEATURE in self._feature_names and self.reward.ctf_limit_angstrom is not None
         slopes = [KNOWN_SLOPE if known and name == KNOWN_FEATURE else 0.0 for name in self._feature_names]
         sds = [KNOWN_SLOPE_SD if known and name == KNOWN_FEATURE else UNKNOWN_SLOPE_SD for name in self._feature_names]
-        distrust = DISTRUST_KNOWN if known else DISTRUST_UNKNOWN
-        using = Prior(
-            level=KNOWN_LEVEL if known else Prior.level,
-            level_sd=KNOWN_LEVEL_SD if known else Prior.level_sd,
-            slopes=tuple(slopes),
-            slope_sds=tuple(sds),
-            weight=1 - 2 * distrust,
-        )
-        local = replace(using, square_slope_sd=LOCAL_SLOPE_SD * (KNOWN_SLOPE if known else 1.0), weight=distrust)
-        return using, local, Prior(weight=distrust)
+        return _priors(tuple(slopes), tuple(sds), known=known)
 
 
 class Adaptive(Learning):

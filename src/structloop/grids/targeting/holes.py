@@ -257,15 +257,12 @@ class Groups:
 
         Memory is linear in the number of holes.
         """
-        grids, grid_names, _ = _enumerate([(name,) for name in holes.grid])
-        tiles, tile_names, tile_keys = _enumerate(list(zip(holes.grid, holes.atlas_tile, strict=True)))
-        squares, square_names, square_keys = _enumerate(
-            list(zip(holes.grid, holes.atlas_tile, holes.square, strict=True))
-        )
-        patches, patch_names, patch_keys = _enumerate(
+        grids, grid_names = _enumerate([(name,) for name in holes.grid])
+        tiles, tile_names = _enumerate(list(zip(holes.grid, holes.atlas_tile, strict=True)))
+        squares, square_names = _enumerate(list(zip(holes.grid, holes.atlas_tile, holes.square, strict=True)))
+        patches, patch_names = _enumerate(
             list(zip(holes.grid, holes.atlas_tile, holes.square, holes.patch, strict=True))
         )
-        del tile_keys, square_keys, patch_keys
         return cls(
             patch=patches,
             square=squares,
@@ -281,10 +278,10 @@ class Groups:
         )
 
 
-def _enumerate(keys: list[tuple[str, ...]]) -> tuple[IntArray, tuple[str, ...], list[tuple[str, ...]]]:
+def _enumerate(keys: list[tuple[str, ...]]) -> tuple[IntArray, tuple[str, ...]]:
     index: dict[tuple[str, ...], int] = {}
     numbers = np.array([index.setdefault(key, len(index)) for key in keys], dtype=np.intp)
-    return numbers, tuple(key[-1] for key in index), list(index)
+    return numbers, tuple(key[-1] for key in index)
 
 
 def _parents(child: IntArray, parent: IntArray, count: int) -> IntArray:

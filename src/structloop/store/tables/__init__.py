@@ -1,9 +1,20 @@
 """The tables. Importing this package makes all of them known to `Base.metadata`."""
 
+from structloop.store.tables.acquisition import (
+    AcquisitionRemark,
+    AcquisitionSession,
+    Atlas,
+    Exposure,
+    Grid,
+    GridImage,
+    GridSquare,
+    Hole,
+)
 from structloop.store.tables.base import Base
 from structloop.store.tables.jobs import Job
 from structloop.store.tables.loop import Annotation
 from structloop.store.tables.models import ModelVersion
+from structloop.store.tables.particles import Micrograph, ParticleMark, ParticleProject, PickedMicrograph
 from structloop.store.tables.plates import (
     Drop,
     DropImageFile,
@@ -16,17 +27,29 @@ from structloop.store.tables.plates import (
 from structloop.store.tables.scores import ExperimentScore, ImageScore, Scoring, scoring_key
 
 __all__ = [
+    "AcquisitionRemark",
+    "AcquisitionSession",
     "Annotation",
+    "Atlas",
     "Base",
     "Drop",
     "DropImageFile",
     "ExperimentScore",
+    "Exposure",
+    "Grid",
+    "GridImage",
+    "GridSquare",
+    "Hole",
     "ImageScore",
     "ImportProblem",
     "ImportRun",
     "Inspection",
     "Job",
+    "Micrograph",
     "ModelVersion",
+    "ParticleMark",
+    "ParticleProject",
+    "PickedMicrograph",
     "Plate",
     "Project",
     "Scoring",

@@ -1,0 +1,1 @@
+"""Microscopes and imagers: the protocols, what runs them safely, and one folder per vendor."""

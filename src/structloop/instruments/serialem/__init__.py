@@ -1,0 +1,1 @@
+"""SerialEM without its compiled module: the socket protocol, a client, a driver, and its files."""
