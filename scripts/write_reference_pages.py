@@ -1,4 +1,5 @@
-"""Writes the pages of the reference that are made from the code: settings, command line, errors.
+"""Writes the pages of the reference that are made from the code: settings, command line, errors, microscopes,
+recovery, and the list of SerialEM's commands.
 
 python scripts/write_reference_pages.py            # writes them below docs/reference
 python scripts/write_reference_pages.py --check    # writes nothing; fails where a page is not what it should be
@@ -22,10 +23,25 @@ from pydantic_core import PydanticUndefined
 from structloop.core import errors
 from structloop.core.errors import StructloopError
 from structloop.core.settings import ENVIRONMENT_PREFIX, SETTINGS_FILE, LayoutPattern, Settings
+from structloop.instruments.drivers import microscope_drivers
+from structloop.instruments.epu.mapping import MAPPING as EPU
+from structloop.instruments.jadas.mapping import MAPPING as JADAS
+from structloop.instruments.latitude.mapping import MAPPING as LATITUDE
+from structloop.instruments.leginon.mapping import MAPPING as LEGINON
+from structloop.instruments.mapping import FIT_MEANS, OPERATIONS, READING, Fit, VendorMapping
+from structloop.instruments.recovery import DEFAULT_RECOVERY, KINDS_BY_CLASS, ActionClass, Certainty
+from structloop.instruments.serialem.commands import CommandSpec, commands
+from structloop.instruments.serialem.mapping import MAPPING as SERIALEM
+from structloop.instruments.simulated.mapping import MAPPING as SIMULATED
+from structloop.instruments.tem_scripting.mapping import MAPPING as TEM_SCRIPTING
+from structloop.schema.acquisition import CAPABILITY_OF, Fault
+from structloop.testing.serialem_handlers import behaviour
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 UNLISTED = {"help", "install_completion", "show_completion"}
 MADE = "<!-- Made by scripts/write_reference_pages.py; change the code, not this page. -->"
+
+SERIALEM_LIST = "<!-- The list is made by scripts/write_reference_pages.py; change the code, not what follows. -->"
 
 SETTINGS_HEAD = f"""# Settings
 
@@ -71,6 +87,19 @@ of the command line itself); `--debug` shows where it came from.
 |---|---|---|
 """
 
+RECOVERY_HEAD = f"""# When a microscope fails
+
+{MADE}
+
+What a session does when an action fails depends on three things: what failed, what was being done, and whether the
+microscope may have done it all the same. [Running a microscope](../explanations/running-a-microscope.md) says why.
+
+Every way ends: in *done*, in *skip* (the action is given up for good, the journal says why, the session goes on), or
+in *safe stop* (what goes on is aborted, the beam is off, the valves are closed, the session has ended). Retries are
+counted for each action and each fault. When {{row}} actions of one class are given up one after the other, the session
+ends as well.
+"""
+
 CLI_HEAD = f"""# Command line
 
 {MADE}
@@ -78,6 +107,23 @@ CLI_HEAD = f"""# Command line
 `structloop --help`, and `--help` after any command, say the same in the terminal. Errors are one line on standard error
 and exit status 1; a wrong use of the command line is status 2.
 """
+
+
+MICROSCOPES_HEAD = f"""# Microscopes
+
+{MADE}
+
+What structloop asks of a microscope, and what its simulated one and the vocabularies of six programs have for it.
+`structloop grids scopes` lists the drivers that are installed, yours among them; [write a microscope
+driver](../how-to/write-a-microscope-driver.md) shows how to add one. Words of vendors are as their public documentation
+and sources have them; where nothing public says how something is done, the tables say *unknown*.
+
+Drivers for simulated microscopes, SerialEM and EPU work. Those for Leginon, TEM scripting, JADAS and Latitude are
+beginnings: they reach the vendor's library and read where the stage is, and command nothing yet.
+"""
+
+MAPPINGS = (SIMULATED, SERIALEM, EPU, LEGINON, TEM_SCRIPTING, JADAS, LATITUDE)
+MARKS = {Fit.DIRECT: "yes", Fit.COMPOSED: "(yes)", Fit.MISSING: "no", Fit.UNKNOWN: "?"}
 
 
 def settings_page() -> str:
@@ -191,9 +237,87 @@ def _choices(annotation: Any) -> Iterator[str]:
             yield from (str(member.value) for member in part)
 
 
+def microscopes_page() -> str:
+    """The page of vendors' vocabularies, made from the mapping tables and the drivers that are built in."""
+    parts = [
+        MICROSCOPES_HEAD,
+        "## Drivers\n",
+        "| driver | tier | at most | options of its address |",
+        "|---|---|---|---|",
+    ]
+    parts += [_driver(mapping.driver) for mapping in MAPPINGS]
+    parts += ["", "## At a glance\n", *(f"- {MARKS[fit]}: {meaning}" for fit, meaning in FIT_MEANS.items()), ""]
+    parts.append(f"| operation | part | {' | '.join(f'[{one.title}](#{_anchor(one)})' for one in MAPPINGS)} |")
+    parts.append("|---|---|" + "---|" * len(MAPPINGS))
+    part_of = {**CAPABILITY_OF, **READING}
+    for operation in OPERATIONS:
+        marks = " | ".join(MARKS[mapping.row(operation).fit] for mapping in MAPPINGS)
+        parts.append(f"| `{operation}` | {part_of[operation] or ''} | {marks} |")
+    for mapping in MAPPINGS:
+        parts += ["", f"## {mapping.title} {{#{_anchor(mapping)}}}", "", mapping.interface, "", f"{mapping.units}", ""]
+        options = microscope_drivers.get(mapping.driver).options
+        if options:
+            parts += ["| option of its address | meaning |", "|---|---|"]
+            parts += [*(f"| `{name}` | {_cell(meaning)} |" for name, meaning in options.items()), ""]
+        parts += ["| operation | theirs | note |", "|---|---|---|"]
+        for row in mapping.rows:
+            theirs = ", ".join(f"`{name}`" for name in row.theirs) or f"*{row.fit}*"
+            parts.append(f"| `{row.operation}` | {_cell(theirs)} | {_cell(row.note)} |")
+    return "\n".join([*parts, ""])
+
+
+def _driver(name: str) -> str:
+    driver = microscope_drivers.get(name)
+    return f"| `{name}` | {driver.tier} | {', '.join(sorted(driver.capabilities))} |"
+
+
+def _anchor(mapping: VendorMapping) -> str:
+    return f"driver-{mapping.driver}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def recovery_page() -> str:
+    """The page of what a session does when an action fails, from the table that it follows."""
+    table = DEFAULT_RECOVERY
+    parts = [RECOVERY_HEAD.format(row=table.most_in_a_row), "| class | kinds of action |", "|---|---|"]
+    parts += [f"| {group} | {', '.join(f'`{kind}`' for kind in kinds)} |" for group, kinds in KINDS_BY_CLASS.items()]
+    for certainty in Certainty:
+        parts += ["", f"## The action {certainty.replace('not done', 'was not done')}", ""]
+        parts += [f"| fault | {' | '.join(ActionClass)} |", "|---" * (len(ActionClass) + 1) + "|"]
+        for fault in Fault:
+            ways = " | ".join(str(table.way(fault, group, certainty)) for group in ActionClass)
+            parts.append(f"| `{fault}` | {ways} |")
+    return "\n".join([*parts, ""])
+
+
+def serialem_commands_page() -> str:
+    """The page of SerialEM's commands: written by hand down to the list of all, which is made from the data."""
+    page = FOLDER / "serialem-commands.md"
+    head = page.read_text(encoding="utf-8").partition(SERIALEM_LIST)[0] if page.is_file() else ""
+    rows = [_serialem_command(spec) for spec in sorted(commands().values(), key=lambda spec: spec.code)]
+    table = ["| code | command | arguments | returns | fake |", "|---|---|---|---|---|", *rows]
+    return head + SERIALEM_LIST + "\n\n" + "\n".join(table) + "\n"
+
+
+def _serialem_command(spec: CommandSpec) -> str:
+    returns = _cell(spec.returns.replace(";", "; "))
+    notes = f" ({_cell(spec.notes)})" if spec.notes else ""
+    return f"| {spec.code} | `{spec.name}` | {spec.arguments} | {returns}{notes} | {behaviour(spec.name)} |"
+
+
 def pages() -> dict[str, str]:
     """Contents by file name."""
-    return {"settings.md": settings_page(), "errors.md": errors_page(), "cli.md": cli_page()}
+    return {
+        "settings.md": settings_page(),
+        "errors.md": errors_page(),
+        "cli.md": cli_page(),
+        "microscopes.md": microscopes_page(),
+        "recovery.md": recovery_page(),
+        "serialem-commands.md": serialem_commands_page(),
+    }
 
 
 def main() -> int:

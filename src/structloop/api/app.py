@@ -9,7 +9,20 @@ from structloop import __version__
 from structloop.api.errors import install_error_handlers
 from structloop.api.interface import mount_interface
 from structloop.api.live import EventBroadcast
-from structloop.api.routes import annotations, drops, events, images, imports, jobs, models, plates, system, targeting
+from structloop.api.routes import (
+    annotations,
+    drops,
+    events,
+    images,
+    imports,
+    jobs,
+    micrographs,
+    models,
+    particles,
+    plates,
+    system,
+    targeting,
+)
 from structloop.api.security import install_security
 from structloop.jobs import JobQueue, Workspace
 
@@ -18,7 +31,7 @@ DESCRIPTION = (
     "Everything that the browser interface does, open to scripts. The server listens on this machine only. Errors are "
     "problem documents (RFC 9457). Times are UTC; probabilities are calibrated crystal probabilities from 0 to 1."
 )
-_AREAS = (system, plates, drops, images, annotations, models, imports, jobs, events, targeting)
+_AREAS = (system, plates, drops, images, annotations, models, imports, jobs, events, targeting, particles, micrographs)
 
 
 def make_routes() -> FastAPI:

@@ -4,6 +4,7 @@ A browser asks again every time and is told "not modified": the numbers of image
 the same port, so a picture that is kept without asking could be shown for another drop.
 """
 
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
@@ -88,6 +89,14 @@ def original_response(image: ImageView, if_none_match: str | None) -> Response:
     return Response(data, media_type=media_type or "application/octet-stream", headers=headers)
 
 
+def derived_response(make: Callable[[], Path], media_type: str, tag: str, if_none_match: str | None) -> Response:
+    """A derived file that `make` finds or makes; `tag` changes with its contents."""
+    etag = f'"{tag}"'
+    if _matches(etag, if_none_match):
+        return _not_modified(etag)
+    return _file(make(), media_type, etag)
+
+
 def _file(path: Path, media_type: str, etag: str) -> Response:
     return FileResponse(path, media_type=media_type, headers={"ETag": etag, "Cache-Control": _CACHING})
 
@@ -102,4 +111,4 @@ def _not_modified(etag: str) -> Response:
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Cache-Control": _CACHING})
 
 
-__all__ = ["original_response", "thumbnail_response", "tile_response", "tiles_description_response"]
+__all__ = ["derived_response", "original_response", "thumbnail_response", "tile_response", "tiles_description_response"]

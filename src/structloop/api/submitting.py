@@ -51,7 +51,7 @@ def submit_import(settings: Settings, queue: JobQueue, body: ImportRequest) -> J
         ImportRefusedError: the folder lies outside `import_roots`.
         LayoutError: there is no such folder or layout.
     """
-    folder = _allowed_folder(settings, body.path)
+    folder = allowed_folder(settings, body.path)
     if body.layout != "auto":
         LayoutCatalog(settings.crystal_layouts).get(body.layout)
     request = {"path": str(folder), "layout": body.layout}
@@ -66,7 +66,7 @@ def preview(database: Database, settings: Settings, body: ImportRequest) -> Impo
         ImportRefusedError: the folder lies outside `import_roots`.
         LayoutError: there is no such folder or layout, or no layout fits.
     """
-    folder = _allowed_folder(settings, body.path)
+    folder = allowed_folder(settings, body.path)
     found = importing.preview_import(folder, layout=body.layout, settings=settings, database=database)
     return ImportPreview(
         layout=found.layout,
@@ -103,12 +103,11 @@ def job_view(progress: JobProgress) -> JobView:
     )
 
 
-def _allowed_folder(settings: Settings, path: str) -> Path:
+def allowed_folder(settings: Settings, path: str) -> Path:
     """The folder asked for, symbolic links resolved, if it lies inside one of `import_roots`."""
     if not settings.import_roots:
         raise ImportRefusedError(
-            "the browser may not import here; name folders in the setting 'import_roots', or use "
-            "`structloop crystals import`"
+            "the browser may not import here; name folders in the setting 'import_roots', or use the command line"
         )
     if "\0" in path or not Path(path).is_absolute():
         raise LayoutError(f"path '{path}' is not absolute; give the whole path of a folder")
@@ -120,7 +119,7 @@ def _allowed_folder(settings: Settings, path: str) -> Path:
         roots = ", ".join(str(root) for root in settings.import_roots)
         raise ImportRefusedError(
             f"{path} lies outside the folders that the browser may import from ({roots}); "
-            "add its folder to the setting 'import_roots', or use `structloop crystals import`"
+            "add its folder to the setting 'import_roots', or use the command line"
         )
     return folder
 
@@ -147,4 +146,4 @@ def _preview_plate(plate: importing.PreviewPlate) -> PreviewPlate:
     )
 
 
-__all__ = ["installed_layouts", "job_view", "preview", "submit_import", "submit_scoring"]
+__all__ = ["allowed_folder", "installed_layouts", "job_view", "preview", "submit_import", "submit_scoring"]

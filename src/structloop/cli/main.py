@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from structloop.cli import crystals_import, crystals_plates, crystals_score, demo, grids, jobs, models, openapi, serve
+from structloop.cli import (
+    crystals_import,
+    crystals_plates,
+    crystals_score,
+    demo,
+    grids,
+    jobs,
+    models,
+    openapi,
+    particles,
+    serve,
+)
 from structloop.cli import settings as settings_command
 from structloop.cli.context import GlobalOptions
 from structloop.core.errors import StructloopError
@@ -40,6 +51,7 @@ crystals_score.register(crystals)
 crystals_plates.register(crystals)
 app.add_typer(crystals, name="crystals")
 app.add_typer(grids.app, name="grids")
+app.add_typer(particles.app, name="particles")
 app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs")
 serve.register(app)

@@ -10,8 +10,7 @@ from structloop.cli.context import settings_of
 from structloop.schema.images import Modality
 
 if TYPE_CHECKING:
-    from structloop.models.registry import ModelRegistry
-    from structloop.schema.models import ModelCard
+    from structloop.models.registry import AnyCard, ModelRegistry
 
 app = typer.Typer(help="Trained networks: list, show, import, export, fetch from the hub.", no_args_is_help=True)
 
@@ -56,15 +55,16 @@ AllowDownload = Annotated[
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List all models, the default one marked."""
     registry = _registry(context)
-    cards, broken = registry.cards()
+    cards, broken = registry.all_cards()
     if as_json:
         entries = [
             {
                 "name": card.name,
+                "task": card.task,
                 "version": card.version,
                 "family": card.family,
                 "summary": card.summary,
-                "modalities": [each.value for each in card.modalities],
+                "modalities": [each.value for each in card.modalities] if card.task == "crystal-classification" else [],
                 "licence": card.licence,
                 "default": card.name == registry.default_name,
                 "shipped": registry.is_shipped(card.name),
@@ -87,8 +87,11 @@ def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(card.to_json(), nl=False)
         return
-    from structloop.cli.models_output import print_card
+    from structloop.cli.models_output import print_card, print_picker_card
 
+    if card.task == "particle-picking":
+        print_picker_card(card, registry.folder(name))
+        return
     print_card(card, registry.folder(name), is_default=name == registry.default_name)
 
 
@@ -219,7 +222,7 @@ def _split(labels: str | None) -> tuple[str, ...] | None:
     return tuple(label.strip().lower() for label in labels.split(",")) if labels else None
 
 
-def _tell(card: "ModelCard") -> None:
+def _tell(card: "AnyCard") -> None:
     typer.echo(f"model {card.name} (version {card.version}) is ready: `structloop models show {card.name}`")
 
 

@@ -12,22 +12,23 @@ from structloop.schema.models import (
     IdentityCalibration,
     Metric,
     ModelCard,
+    PickerCard,
     PlattCalibration,
     TemperatureCalibration,
 )
 
 if TYPE_CHECKING:
-    from structloop.models.registry import BrokenModel
+    from structloop.models.registry import AnyCard, BrokenModel
 
 
-def print_models(cards: "list[ModelCard]", broken: "list[BrokenModel]", default: str) -> None:
+def print_models(cards: "list[AnyCard]", broken: "list[BrokenModel]", default: str) -> None:
     """One line per model; the default one has a star."""
     table = Table(box=None, pad_edge=False)
     for heading in ("", "model", "version", "family", "images", "summary"):
         table.add_column(heading, overflow="fold", no_wrap=heading in {"model", "version"})
     for card in cards:
         mark = "*" if card.name == default else ""
-        images = ", ".join(each.value for each in card.modalities)
+        images = "micrographs" if isinstance(card, PickerCard) else ", ".join(each.value for each in card.modalities)
         table.add_row(mark, card.name, card.version, escape(card.family), images, escape(card.summary))
     Console().print(table)
     if any(card.name == default for card in cards):
@@ -57,7 +58,37 @@ def print_card(card: ModelCard, folder: Path, *, is_default: bool) -> None:
         for modality, threshold in card.modality_alarm_thresholds.items()
     ]
     lines += [f"calibration, {modality.value}: {_calibration(card, modality)}" for modality in card.modalities]
-    lines += [
+    typer.echo("\n".join([*lines, *_provenance(card), *_files(card, folder)]))
+
+
+def print_picker_card(card: PickerCard, folder: Path) -> None:
+    """The whole card of a picker, one fact a line; scripts may rely on the line ``threshold: X``."""
+    size = "told when picking" if card.diameter_px is None else f"{card.diameter_px:g} stored px"
+    lines = [
+        card.name,
+        f"  {card.summary}",
+        "",
+        f"version: {card.version}",
+        f"task: {card.task}",
+        f"family: {card.family}",
+        f"input: micrographs at {card.working_diameter_px:g} px per diameter, particles {card.contrast}",
+        f"particle diameter: {size}",
+        f"pixel size: {f'{card.pixel_size_angstrom:g} angstrom' if card.pixel_size_angstrom else 'not known'}",
+        f"threshold: {card.threshold:g}",
+        f"calibration: {_calibrated(card.calibration)}",
+    ]
+    if card.expected:
+        lines += ["expected, by threshold (95 % intervals):"]
+        lines += [
+            f"  {at.threshold:.2f}: precision {at.precision:.2f} ({at.precision_low:.2f} to {at.precision_high:.2f}), "
+            f"recall {at.recall:.2f} ({at.recall_low:.2f} to {at.recall_high:.2f})"
+            for at in card.expected
+        ]
+    typer.echo("\n".join([*lines, *_provenance(card), *_files(card, folder)]))
+
+
+def _provenance(card: ModelCard | PickerCard) -> list[str]:
+    lines = [
         f"base: {card.base or 'none'}",
         f"licence: {card.licence}",
         f"origin: {card.origin}",
@@ -71,9 +102,12 @@ def print_card(card: ModelCard, folder: Path, *, is_default: bool) -> None:
         lines += ["", "measured:", *(f"  {_metric(metric)}" for metric in card.metrics)]
     if card.limitations:
         lines += ["", "where it fails:", *(f"  - {each}" for each in card.limitations)]
-    lines += ["", f"files in {folder}:"]
-    lines += [f"  {file.path}  {file.size_bytes:,} bytes  sha256 {file.sha256[:16]}..." for file in card.files]
-    typer.echo("\n".join(lines))
+    return lines
+
+
+def _files(card: ModelCard | PickerCard, folder: Path) -> list[str]:
+    listed = [f"  {file.path}  {file.size_bytes:,} bytes  sha256 {file.sha256[:16]}..." for file in card.files]
+    return ["", f"files in {folder}:", *listed]
 
 
 def _input(card: ModelCard) -> str:
@@ -82,7 +116,12 @@ def _input(card: ModelCard) -> str:
 
 
 def _calibration(card: ModelCard, modality: object) -> str:
-    found = next((value for key, value in card.calibration.items() if key == modality), IdentityCalibration())
+    return _calibrated(
+        next((value for key, value in card.calibration.items() if key == modality), IdentityCalibration())
+    )
+
+
+def _calibrated(found: IdentityCalibration | TemperatureCalibration | PlattCalibration) -> str:
     match found:
         case IdentityCalibration():
             return "none"
@@ -102,4 +141,4 @@ def _metric(metric: Metric) -> str:
     return f"{metric.name}: {metric.value:.3f}{interval} on {metric.dataset}{modality}{note}"
 
 
-__all__ = ["print_card", "print_models"]
+__all__ = ["print_card", "print_models", "print_picker_card"]

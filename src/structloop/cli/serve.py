@@ -3,11 +3,12 @@
 import os
 import sys
 import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from structloop.cli.context import workspace_of
+from structloop.cli.context import settings_of, workspace_of
 
 if TYPE_CHECKING:
     from structloop.jobs import Workspace
@@ -22,6 +23,17 @@ Host = Annotated[
     str | None,
     typer.Option("--host", help="Address; only this machine's own, until there are users.", show_default=False),
 ]
+ImportRoots = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--import-root",
+        exists=True,
+        file_okay=False,
+        help="Folder that the browser may look into and import from, besides those of the setting import_roots. "
+        "May be given several times.",
+        show_default=False,
+    ),
+]
 EPILOG = """
 Examples:
 
@@ -30,6 +42,8 @@ Examples:
   structloop serve --port 9000 --open    another port, and open the browser
 
   structloop --home /data/plates serve   another home folder
+
+  structloop serve --import-root ~/micrographs    folders that the browser may look into
 """
 NO_INTERFACE = (
     "The browser interface is not built, so only the API is served: install Node.js 20.19 or newer with npm, and "
@@ -46,10 +60,14 @@ def serve(
     context: typer.Context,
     port: Port = None,
     host: Host = None,
+    import_root: ImportRoots = None,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = False,
 ) -> None:
     """Serve the browser interface and the API, and run imports and scorings. Ctrl-C ends."""
-    with workspace_of(context, port=port, host=host) as workspace:
+    roots = None
+    if import_root:
+        roots = [*settings_of(context).import_roots, *(path.expanduser().resolve() for path in import_root)]
+    with workspace_of(context, port=port, host=host, import_roots=roots) as workspace:
         serve_workspace(workspace, open_browser=open_browser)
 
 

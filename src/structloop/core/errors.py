@@ -19,7 +19,8 @@ field, and what to do.
     │   ├── ModelExistsError (FileExistsError)    another model has that name
     │   ├── ModelFormatError (ValueError)     weights, card and architecture do not fit together
     │   ├── UnsupportedModalityError (ValueError)    the model does not serve that kind of image
-    │   └── DownloadRefusedError (PermissionError)   a download would be needed and was not asked for
+    │   ├── DownloadRefusedError (PermissionError)   a download would be needed and was not asked for
+    │   └── TrainingStoppedError (RuntimeError)  a training was stopped; its state is kept
     ├── StoreError
     │   ├── NotFoundError (LookupError)       no such plate, drop, image, ...
     │   ├── SchemaVersionError (RuntimeError) the database is newer than the program
@@ -32,7 +33,27 @@ field, and what to do.
     ├── TargetingError (ValueError)           a session was asked for something impossible
     │   └── HolesError                        a table of holes is faulty
     ├── ScoreFileError (ValueError)           scores cannot be written to that file
+    ├── PictureFileError (ValueError)         a picture cannot be written to that file
     ├── SimulationError (ValueError)          a simulation was asked for something outside its range
+    ├── InstrumentError                       something went wrong at, or on the way to, an instrument
+    │   ├── NotCapableError (ValueError)      the instrument lacks what was asked of it
+    │   ├── InterlockError (ValueError)       refused before anything moved: outside the limits, or unsafe now
+    │   ├── InstrumentConnectionError (ConnectionError)  it cannot be reached, or the connection was lost
+    │   ├── InstrumentTimeoutError (TimeoutError)        it did not answer or finish in time
+    │   ├── InstrumentFaultError (RuntimeError)          it says that it failed
+    │   ├── StoppedByUserError (RuntimeError) somebody pressed STOP there
+    │   ├── ProtocolError (ValueError)        it sent bytes that its protocol does not allow
+    │   ├── ActionSkippedError (RuntimeError) an action was given up, and the session may go on
+    │   └── SafeStopError (RuntimeError)      the session ended early, beam off and valves closed
+    ├── JournalError (ValueError)             a session's journal is damaged, or of another plan
+    ├── SessionFolderError (OSError)          a session's folder cannot be written: full, or not allowed
+    ├── AcquisitionFileError (ValueError)     a file of an acquisition program cannot be understood
+    ├── ParticlesError                        something about particles and their picks is wrong
+    │   ├── CoordinateFileError (ValueError)  a coordinate file is faulty, or cannot hold what is asked
+    │   │   └── CoordinateFileMissingError (FileNotFoundError)
+    │   ├── MicrographNameError (LookupError) names of micrographs fit none, or more than one
+    │   ├── EvaluationError (ValueError)      picks cannot be judged against that truth
+    │   └── ParticleProjectError (ValueError) a project of particles was asked for something it cannot do
     ├── AddressInUseError (OSError)           another program listens on the port already
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
@@ -102,6 +123,10 @@ class DownloadRefusedError(ModelError, PermissionError):
     """A download would be needed and was not asked for, or the hub cannot be reached."""
 
 
+class TrainingStoppedError(ModelError, RuntimeError):
+    """A training was stopped before its end; what it had learnt is kept where a folder for it was given."""
+
+
 class StoreError(StructloopError):
     """Base of the errors of the database and of derived files."""
 
@@ -150,8 +175,118 @@ class ScoreFileError(StructloopError, ValueError):
     """Scores cannot be written to that file: its ending, or its folder."""
 
 
+class PictureFileError(StructloopError, ValueError):
+    """A picture cannot be written to that file: its ending, or its folder."""
+
+
 class SimulationError(StructloopError, ValueError):
     """A simulation was asked for something outside its range."""
+
+
+class InstrumentError(StructloopError):
+    """Something went wrong at, or on the way to, an instrument.
+
+    Args:
+        message: What was wrong and what to do.
+        fault: What kind of fault it is; the runner's recovery depends on it.
+        may_have_happened: Whether the instrument may have done what was asked although it did not say so. None where
+            whoever raises it does not say: an exposure then counts as one that may have happened.
+    """
+
+    fault = "other"
+    may_have_happened: bool | None = None
+
+    def __init__(self, message: str, *, fault: str | None = None, may_have_happened: bool | None = None) -> None:
+        super().__init__(message)
+        if fault is not None:
+            self.fault = fault
+        if may_have_happened is not None:
+            self.may_have_happened = may_have_happened
+
+
+class NotCapableError(InstrumentError, ValueError):
+    """The instrument lacks what was asked of it; nothing was done."""
+
+    may_have_happened = False
+
+
+class InterlockError(InstrumentError, ValueError):
+    """Refused before anything moved: outside the limits, or unsafe as things are."""
+
+    fault = "limit"
+    may_have_happened = False
+
+
+class InstrumentConnectionError(InstrumentError, ConnectionError):
+    """An instrument cannot be reached, or the connection was lost."""
+
+    fault = "connection-lost"
+
+
+class InstrumentTimeoutError(InstrumentError, TimeoutError):
+    """An instrument did not answer or finish in time."""
+
+    fault = "timeout"
+
+
+class InstrumentFaultError(InstrumentError, RuntimeError):
+    """An instrument says that it failed."""
+
+
+class StoppedByUserError(InstrumentError, RuntimeError):
+    """Somebody pressed STOP at the instrument."""
+
+    fault = "user-stop"
+
+
+class ProtocolError(InstrumentError, ValueError):
+    """An instrument sent bytes that its protocol does not allow."""
+
+    fault = "connection-lost"
+
+
+class ActionSkippedError(InstrumentError, RuntimeError):
+    """An action was given up, for the reason told; the session may go on with what does not need it."""
+
+
+class SafeStopError(InstrumentError, RuntimeError):
+    """The session ended early; the beam is off and the valves are closed, as far as the instrument can."""
+
+
+class JournalError(StructloopError, ValueError):
+    """A session's journal is damaged, or belongs to another plan."""
+
+
+class SessionFolderError(StructloopError, OSError):
+    """The folder of a microscope session cannot be written: its disk is full, or it is not allowed."""
+
+
+class AcquisitionFileError(StructloopError, ValueError):
+    """A file of an acquisition program cannot be understood."""
+
+
+class ParticlesError(StructloopError):
+    """Base of the errors about particles and their picks."""
+
+
+class CoordinateFileError(ParticlesError, ValueError):
+    """A coordinate file is faulty, is of no format that is read, or cannot hold what it is asked to."""
+
+
+class CoordinateFileMissingError(CoordinateFileError, FileNotFoundError):
+    """There is no coordinate file at that path."""
+
+
+class MicrographNameError(ParticlesError, LookupError):
+    """A micrograph's name fits none of those given, or more than one."""
+
+
+class EvaluationError(ParticlesError, ValueError):
+    """Picks cannot be judged: a diameter of nothing, no micrograph in common, a size that is not known."""
+
+
+class ParticleProjectError(ParticlesError, ValueError):
+    """A project of particles was asked for something that it cannot do."""
 
 
 class AddressInUseError(StructloopError, OSError):
@@ -163,34 +298,55 @@ class AddressRefusedError(StructloopError, PermissionError):
 
 
 __all__ = [
+    "AcquisitionFileError",
+    "ActionSkippedError",
     "AddressInUseError",
     "AddressRefusedError",
+    "CoordinateFileError",
+    "CoordinateFileMissingError",
     "DownloadRefusedError",
+    "EvaluationError",
     "HolesError",
     "ImageChangedError",
     "ImageError",
     "ImageFormatError",
     "ImageMissingError",
     "ImageTruncatedError",
+    "InstrumentConnectionError",
+    "InstrumentError",
+    "InstrumentFaultError",
+    "InstrumentTimeoutError",
+    "InterlockError",
     "JobCanceledError",
     "JobError",
     "JobFailedError",
+    "JournalError",
     "LabelsError",
     "LayoutError",
+    "MicrographNameError",
     "ModelError",
     "ModelExistsError",
     "ModelFormatError",
     "ModelNotFoundError",
+    "NotCapableError",
     "NotFoundError",
+    "ParticleProjectError",
+    "ParticlesError",
+    "PictureFileError",
     "PluginError",
+    "ProtocolError",
+    "SafeStopError",
     "SchemaVersionError",
     "ScoreFileError",
+    "SessionFolderError",
     "SettingsError",
     "SimulationError",
+    "StoppedByUserError",
     "StoreError",
     "StoreUnavailableError",
     "StructloopError",
     "TargetingError",
+    "TrainingStoppedError",
     "UnknownPluginError",
     "UnsupportedModalityError",
     "WorkerBusyError",

@@ -103,6 +103,25 @@ class ScoreRequest(JobRequest):
         return self
 
 
+class ScanRequest(JobRequest):
+    """Look through the folder of a particle project."""
+
+    project_id: int = Field(ge=1)
+
+
+class PickRequest(JobRequest):
+    """Pick the micrographs of a particle project with its model."""
+
+    project_id: int = Field(ge=1)
+
+
+class TrainRequest(JobRequest):
+    """Train a model on the marks of a particle project, then pick with it."""
+
+    project_id: int = Field(ge=1)
+    time_limit_s: float = Field(default=300.0, ge=10, le=86_400)
+
+
 def _import(workspace: Workspace, request: ImportRequest, control: JobControl) -> Result:
     # Loaded here: what a job needs is not needed to ask for one.
     from structloop.crystals.importing import import_folder
@@ -141,11 +160,55 @@ def _score(workspace: Workspace, request: ScoreRequest, control: JobControl) -> 
     return report.to_json()
 
 
+def _scan(workspace: Workspace, request: ScanRequest, control: JobControl) -> Result:
+    from structloop.particles.projects.projects import scan_project
+
+    return dict(
+        scan_project(
+            workspace.database,
+            request.project_id,
+            on_progress=control.progress,
+            should_stop=control.should_stop,
+        )
+    )
+
+
+def _pick(workspace: Workspace, request: PickRequest, control: JobControl) -> Result:
+    from structloop.particles.projects.picking import pick_project
+
+    return pick_project(
+        workspace.database,
+        workspace.pickers,
+        request.project_id,
+        on_progress=control.progress,
+        should_stop=control.should_stop,
+    )
+
+
+def _train(workspace: Workspace, request: TrainRequest, control: JobControl) -> Result:
+    from structloop.models.pickers.training_plan import TrainingSettings
+    from structloop.particles.projects.learning import train_project
+
+    return train_project(
+        workspace.database,
+        workspace.models,
+        workspace.pickers,
+        request.project_id,
+        folder=workspace.home / "training",
+        settings=TrainingSettings(time_limit_s=request.time_limit_s, threads=workspace.settings.threads),
+        on_progress=control.progress,
+        should_stop=control.should_stop,
+    )
+
+
 KINDS: dict[str, JobKind[Any]] = {
     kind.name: kind
     for kind in (
         JobKind("crystals.import", ImportRequest, _import),
         JobKind("crystals.score", ScoreRequest, _score),
+        JobKind("particles.scan", ScanRequest, _scan),
+        JobKind("particles.pick", PickRequest, _pick),
+        JobKind("particles.train", TrainRequest, _train),
     )
 }
 

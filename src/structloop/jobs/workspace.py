@@ -13,6 +13,7 @@ from structloop.store import Database, DerivedFiles
 
 if TYPE_CHECKING:
     from structloop.models.classifiers.protocol import Classifier
+    from structloop.models.pickers import Picker
     from structloop.models.registry import ModelRegistry
 
 
@@ -56,6 +57,11 @@ class Workspace:
     def classifiers(self) -> "LoadedModels":
         """Models ready to run, each loaded once per process."""
         return LoadedModels(self.models, self.settings)
+
+    @cached_property
+    def pickers(self) -> "LoadedPickers":
+        """Pickers ready to run, each loaded once per process."""
+        return LoadedPickers(self.models, self.settings)
 
     def close(self) -> None:
         """Closes the connections to the database; the workspace can still be used and opens them anew."""
@@ -119,6 +125,41 @@ class LoadedModels:
             return loaded
 
 
+class LoadedPickers:
+    """Pickers of a registry, loaded at first use and kept for the life of the process.
+
+    Safe to use from several threads. A picker that was replaced in the registry by another version is loaded again.
+    """
+
+    def __init__(self, registry: "ModelRegistry", settings: Settings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._loaded: dict[str, Picker] = {}
+        self._lock = threading.Lock()
+
+    def load(self, name: str) -> "Picker":
+        """The picker, ready to run.
+
+        Raises:
+            ModelNotFoundError, ModelFormatError: it is missing, damaged, or of a family that is not installed.
+        """
+        from structloop.models.runtime import Runtime
+        from structloop.particles.picking.models import any_picker_card, load_any_picker
+
+        with self._lock:
+            version = any_picker_card(self._registry, name).version
+            loaded = self._loaded.get(name)
+            if loaded is None or loaded.card.version != version:
+                runtime = Runtime(
+                    engine=self._settings.runtime,
+                    precision=self._settings.precision,
+                    threads=self._settings.threads,
+                )
+                loaded = load_any_picker(name, self._settings.home, runtime)
+                self._loaded[name] = loaded
+            return loaded
+
+
 def open_workspace(home: Path | None = None, **overrides: Any) -> Workspace:
     """The workspace of `home` (None: what STRUCTLOOP_HOME or the default says), its folder made where missing.
 
@@ -140,4 +181,4 @@ def open_workspace(home: Path | None = None, **overrides: Any) -> Workspace:
     return Workspace(settings)
 
 
-__all__ = ["LoadedModels", "Workspace", "open_workspace"]
+__all__ = ["LoadedModels", "LoadedPickers", "Workspace", "open_workspace"]

@@ -1,6 +1,10 @@
 """The Hugging Face hub: asked only when the user asked, at a pinned revision, for safetensors and JSON only."""
 
 import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -98,4 +102,13 @@ def fetch(repository: str, revision: str | None = None) -> Snapshot:
     return Snapshot(Path(folder), repository, pinned)
 
 
-__all__ = ["Snapshot", "cached", "fetch", "is_repository_id"]
+@contextmanager
+def without_links(folder: Path) -> Iterator[Path]:
+    """A copy of `folder` for as long as it is needed: the hub's cache holds links, a model holds plain files."""
+    with tempfile.TemporaryDirectory(prefix="structloop-pull-") as scratch:
+        plain = Path(scratch) / "snapshot"
+        shutil.copytree(folder, plain, symlinks=False)
+        yield plain
+
+
+__all__ = ["Snapshot", "cached", "fetch", "is_repository_id", "without_links"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from structloop.core.errors import ModelFormatError, ModelNotFoundError
-from structloop.schema.models import ModelCard, ModelFile
+from structloop.schema.models import ModelCard, ModelFile, PickerCard, any_card
 
 CARD_FILE = "card.json"
 _ALLOWED_SUFFIXES = frozenset({".safetensors", ".json", ".md", ".txt"})
@@ -63,8 +63,8 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def read_card(folder: Path) -> ModelCard:
-    """The card in `folder`; the weights are not looked at.
+def read_card(folder: Path) -> ModelCard | PickerCard:
+    """The card (of a classifier or a picker) in `folder`; the weights are not looked at.
 
     Raises:
         ModelNotFoundError: there is none.
@@ -78,19 +78,21 @@ def read_card(folder: Path) -> ModelCard:
     except UnicodeDecodeError as error:
         raise ModelFormatError(f"{path} is not UTF-8 text") from error
     try:
-        return ModelCard.model_validate_json(text)
+        return any_card.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the card"
+        # The union's tag comes first in the place of an error; it is no field.
+        place = [str(part) for part in first["loc"]]
+        field = ".".join(place[1:] if first["type"] != "union_tag_invalid" else ["task"]) or "the card"
         raise ModelFormatError(f"{path}: {field}: {first['msg']}") from error
 
 
-def write_card(card: ModelCard, folder: Path) -> None:
+def write_card(card: ModelCard | PickerCard, folder: Path) -> None:
     """Writes `card` into `folder`."""
     (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
 
 
-def verify_files(card: ModelCard, folder: Path) -> None:
+def verify_files(card: ModelCard | PickerCard, folder: Path) -> None:
     """Compares every file of `folder` with the card.
 
     Raises:

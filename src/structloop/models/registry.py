@@ -1,4 +1,4 @@
-"""The models of this installation: those shipped with structloop and those of the user, by name.
+"""The models of this installation, classifiers and pickers: those shipped with structloop and the user's, by name.
 
 Shipped models are package data; the user's lie in ``STRUCTLOOP_HOME/models/<name>/``. A name of the user's own comes
 first, and importing refuses the name of a shipped model, so that nothing is hidden by accident. Every file is compared
@@ -6,12 +6,12 @@ with its card's SHA-256 each time a model is loaded.
 """
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 
@@ -24,14 +24,22 @@ from structloop.core.errors import (
 )
 from structloop.models import archives, hub
 from structloop.models.classifiers.protocol import Checkpoint, CheckpointConverter, Classifier, ConversionRequest
-from structloop.models.families import classifier_families
+from structloop.models.families import classifier_families, picker_families
+from structloop.models.kinds import AnyCard, the_classifier, the_picker
 from structloop.models.model_folders import CARD_FILE, describe_files, read_card, verify_files, write_card
+from structloop.models.model_names import checked_name, modalities_in_name, model_name_from
+from structloop.models.pickers.protocol import Picker
 from structloop.models.runtime import Runtime
 from structloop.schema.images import Modality
-from structloop.schema.models import MODEL_NAME_PATTERN, ModelCard, is_model_name
+from structloop.schema.models import ModelCard, PickerCard, is_model_name
 
 DEFAULT_MODEL = "drops-compact"
 """The model that is used where none is named and the settings name none."""
+
+GENERAL_PICKER = "particles-general"
+"""The picker that comes with structloop, for particles that nobody labelled yet."""
+
+_C = TypeVar("_C", ModelCard, PickerCard)
 
 _SHIPPED = Path(__file__).parent / "weights"
 
@@ -68,15 +76,25 @@ class ModelRegistry:
         """Names of all models, sorted; their cards may still turn out broken."""
         return sorted({*_model_folders(self._shipped), *_model_folders(self._own)})
 
-    def cards(self) -> tuple[list[ModelCard], list[BrokenModel]]:
-        """All cards that can be read, and the models whose cannot."""
+    def all_cards(self) -> tuple[list[AnyCard], list[BrokenModel]]:
+        """The cards of all classifiers and pickers that can be read, and the models whose cannot."""
         good, broken = [], []
         for name in self.names():
             try:
-                good.append(self.card(name))
+                good.append(self.any_card(name))
             except ModelError as error:
                 broken.append(BrokenModel(name, str(error)))
         return good, broken
+
+    def cards(self) -> tuple[list[ModelCard], list[BrokenModel]]:
+        """The classifiers among `all_cards`, and the models whose cards cannot be read."""
+        cards, broken = self.all_cards()
+        return [card for card in cards if isinstance(card, ModelCard)], broken
+
+    def picker_cards(self) -> tuple[list[PickerCard], list[BrokenModel]]:
+        """The pickers among `all_cards`, and the models whose cards cannot be read."""
+        cards, broken = self.all_cards()
+        return [card for card in cards if isinstance(card, PickerCard)], broken
 
     def is_shipped(self, name: str) -> bool:
         """Whether `name` is a model that came with structloop."""
@@ -96,7 +114,25 @@ class ModelRegistry:
         raise ModelNotFoundError(f"no model '{name}'; there are: {known} (`structloop models import|pull` adds one)")
 
     def card(self, name: str) -> ModelCard:
-        """The card of `name`; its weights are not read.
+        """The card of classifier `name`; its weights are not read.
+
+        Raises:
+            ModelNotFoundError: no such model.
+            ModelFormatError: its card is not valid, or a picker's.
+        """
+        return the_classifier(self.any_card(name))
+
+    def picker_card(self, name: str) -> PickerCard:
+        """The card of picker `name`; its weights are not read.
+
+        Raises:
+            ModelNotFoundError: no such model.
+            ModelFormatError: its card is not valid, or a classifier's.
+        """
+        return the_picker(self.any_card(name))
+
+    def any_card(self, name: str) -> AnyCard:
+        """The card of `name`, classifier or picker; its weights are not read.
 
         Raises:
             ModelNotFoundError: no such model.
@@ -108,13 +144,13 @@ class ModelRegistry:
             raise ModelFormatError(f"{folder / CARD_FILE} names '{card.name}' but lies in the folder of '{name}'")
         return card
 
-    def verify(self, name: str) -> ModelCard:
+    def verify(self, name: str) -> AnyCard:
         """Compares every file of `name` with its card and returns the card.
 
         Raises:
             ModelFormatError: a file is missing, damaged or foreign.
         """
-        card = self.card(name)
+        card = self.any_card(name)
         verify_files(card, self.folder(name))
         return card
 
@@ -129,7 +165,7 @@ class ModelRegistry:
             self.folder(name)
             return name
         address = f"https://huggingface.co/{name} at "
-        for card in self.cards()[0]:
+        for card in self.all_cards()[0]:
             if address in card.origin:
                 return card.name
         if not allow_download:
@@ -149,13 +185,27 @@ class ModelRegistry:
             UnknownPluginError: no installed family is called as the card says.
         """
         name = self.resolve(name, allow_download=allow_download)
-        card = self.verify(name)
-        runtime = runtime or Runtime()
-        if runtime.cache_folder is None:
-            runtime = replace(runtime, cache_folder=self._cache)
-        return classifier_families.get(card.family).load(self.folder(name), card, runtime)
+        card = self.card(name)
+        self.verify(name)
+        return classifier_families.get(card.family).load(self.folder(name), card, self._caching(runtime))
 
-    def add(self, card: ModelCard, files: Path, *, replace_existing: bool = False) -> ModelCard:
+    def load_picker(self, name: str, runtime: Runtime | None = None, *, allow_download: bool = False) -> Picker:
+        """The picker `name` (or hub id), its files verified, ready to pick.
+
+        Raises:
+            ModelNotFoundError, DownloadRefusedError, UnknownPluginError: as `load` says.
+            ModelFormatError: a file is damaged, weights and card do not fit together, or it is a classifier.
+        """
+        name = self.resolve(name, allow_download=allow_download)
+        card = self.picker_card(name)
+        self.verify(name)
+        return picker_families.get(card.family).load(self.folder(name), card, self._caching(runtime))
+
+    def _caching(self, runtime: Runtime | None) -> Runtime:
+        runtime = runtime or Runtime()
+        return runtime if runtime.cache_folder is not None else replace(runtime, cache_folder=self._cache)
+
+    def add(self, card: _C, files: Path, *, replace_existing: bool = False) -> _C:
         """Takes the files of folder `files` in under `card`, whose list of files (and version) is made anew.
 
         Adding the same model again changes nothing. Another process may read or add models meanwhile.
@@ -174,7 +224,7 @@ class ModelRegistry:
             archives.copy_plain(files, folder, tuple(file.path for file in described))
             return self._install(card, folder, replace_existing)
 
-    def import_(self, source: Path, *, name: str | None = None, replace_existing: bool = False) -> ModelCard:
+    def import_(self, source: Path, *, name: str | None = None, replace_existing: bool = False) -> AnyCard:
         """Takes in a model that has a card, from a folder or a .zip, .tar, .tar.gz or .tgz archive.
 
         Args:
@@ -191,8 +241,13 @@ class ModelRegistry:
             card = read_card(folder)
             verify_files(card, folder)
             if name is not None:
-                card = card.updated(name=_checked(name))
-            return self.add(card, folder, replace_existing=replace_existing)
+                card = card.updated(name=checked_name(name))
+            return self._add_any(card, folder, replace_existing)
+
+    def _add_any(self, card: AnyCard, files: Path, replace_existing: bool) -> AnyCard:
+        if isinstance(card, PickerCard):
+            return self.add(card, files, replace_existing=replace_existing)
+        return self.add(card, files, replace_existing=replace_existing)
 
     def convert(self, request: ConversionRequest, *, replace_existing: bool = False) -> ModelCard:
         """Makes a model of checkpoints without a card, by the family that recognises them.
@@ -201,7 +256,7 @@ class ModelRegistry:
             ModelFormatError: no family recognises them, or its conversion refuses them.
             ModelNotFoundError, DownloadRefusedError, ModelExistsError: as the family or `add` say.
         """
-        _checked(request.name)
+        checked_name(request.name)
         self._refuse_taken(request.name, replace_existing)
         first = request.checkpoints[0].folder
         for family in classifier_families:
@@ -225,7 +280,7 @@ class ModelRegistry:
         modalities: tuple[Modality, ...] | None = None,
         request: ConversionRequest | None = None,
         replace_existing: bool = False,
-    ) -> ModelCard:
+    ) -> AnyCard:
         """Downloads a model from the Hugging Face hub; asking for it is the permission.
 
         Args:
@@ -241,14 +296,14 @@ class ModelRegistry:
                 `convert` say.
         """
         snapshot = hub.fetch(repository, revision)
-        with _without_links(snapshot.folder) as folder:
+        with hub.without_links(snapshot.folder) as folder:
             if (folder / CARD_FILE).is_file():
                 card = read_card(folder)
                 _drop_repository_pages(folder, card)
                 verify_files(card, folder)
                 origin = f"{card.origin}; pulled from {snapshot.origin}"
-                card = card.updated(name=_checked(name or card.name), origin=origin)
-                return self.add(card, folder, replace_existing=replace_existing)
+                card = card.updated(name=checked_name(name or card.name), origin=origin)
+                return self._add_any(card, folder, replace_existing)
             found = modalities or modalities_in_name(repository)
             base = request or ConversionRequest(name="", checkpoints=(), origin="", allow_download=True)
             wanted = replace(
@@ -289,8 +344,8 @@ class ModelRegistry:
         if name in _model_folders(self._own) and not replace_existing:
             raise ModelExistsError(f"there is another model '{name}'; give another --name, or --replace it")
 
-    def _install(self, card: ModelCard, folder: Path, replace_existing: bool) -> ModelCard:
-        _checked(card.name)
+    def _install(self, card: _C, folder: Path, replace_existing: bool) -> _C:
+        checked_name(card.name)
         write_card(card, folder)
         target = self._own / card.name
         with FileLock(self._own / ".lock"):
@@ -310,46 +365,20 @@ class ModelRegistry:
             yield Path(scratch)
 
 
-def model_name_from(text: str) -> str:
-    """A valid model name made of the last part of a path or hub id."""
-    last = text.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].lower()
-    made = "".join(c if c.isascii() and (c.isalnum() or c in "-._") else "-" for c in last).strip("-._")[:64]
-    return _checked(made)
-
-
-def modalities_in_name(text: str) -> tuple[Modality, ...]:
-    """What a published checkpoint is for, where its name ends in ``vis`` or ``uv`` as the AXIS models' do.
-
-    Raises:
-        ModelFormatError: the name does not say it.
-    """
-    ending = model_name_from(text).replace("_", "-").rsplit("-", 1)[-1]
-    known = {"vis": Modality.VISIBLE, "visible": Modality.VISIBLE, "foundation": Modality.VISIBLE, "uv": Modality.UV}
-    if ending not in known:
-        raise ModelFormatError(f"'{text}' does not say which images it is for: give --modality visible, uv, ...")
-    return (known[ending],)
-
-
-def _checked(name: str) -> str:
-    if not is_model_name(name):
-        raise ModelFormatError(f"'{name}' cannot name a model: it must match {MODEL_NAME_PATTERN} without '..'")
-    return name
-
-
 def _model_folders(root: Path) -> set[str]:
     if not root.is_dir():
         return set()
     return {entry.name for entry in os.scandir(root) if is_model_name(entry.name) and entry.is_dir()}
 
 
-def _same_model(folder: Path, card: ModelCard) -> bool:
+def _same_model(folder: Path, card: AnyCard) -> bool:
     try:
         return read_card(folder).version == card.version
     except ModelError:
         return False
 
 
-def _drop_repository_pages(folder: Path, card: ModelCard) -> None:
+def _drop_repository_pages(folder: Path, card: AnyCard) -> None:
     # A hub repository has pages of its own (README, licence) beside the model; weights not on the card stay and fail.
     listed = {file.path for file in card.files}
     for path in folder.iterdir():
@@ -357,13 +386,12 @@ def _drop_repository_pages(folder: Path, card: ModelCard) -> None:
             path.unlink()
 
 
-@contextmanager
-def _without_links(folder: Path) -> Iterator[Path]:
-    # The hub's cache holds links into a store of blobs; a model holds plain files.
-    with tempfile.TemporaryDirectory(prefix="structloop-pull-") as scratch:
-        plain = Path(scratch) / "snapshot"
-        shutil.copytree(folder, plain, symlinks=False)
-        yield plain
-
-
-__all__ = ["DEFAULT_MODEL", "BrokenModel", "ModelRegistry", "modalities_in_name", "model_name_from"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "GENERAL_PICKER",
+    "AnyCard",
+    "BrokenModel",
+    "ModelRegistry",
+    "modalities_in_name",
+    "model_name_from",
+]

@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 
 from structloop.schema.images import Modality
 
@@ -145,8 +145,15 @@ class ModelFile(_Record):
         return path
 
 
+def _digest_of(relevant: dict[str, object], files: tuple[ModelFile, ...]) -> str:
+    """The version made of every field that changes a probability, and of the weights."""
+    whole = relevant | {"files": sorted((file.path, file.sha256) for file in files)}
+    canonical = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_LENGTH]
+
+
 class ModelCard(_Record):
-    """Everything structloop knows of one trained network. See the module's docstring."""
+    """Everything structloop knows of one trained classifier. See the module's docstring."""
 
     format: Literal[1] = 1
     name: str = Field(pattern=MODEL_NAME_PATTERN)
@@ -222,9 +229,7 @@ class ModelCard(_Record):
             modality.value: self.calibration_for(modality).model_dump(mode="json", exclude={"note", "prevalence"})
             for modality in sorted(self.modalities)
         }
-        relevant["files"] = sorted((file.path, file.sha256) for file in self.files)
-        canonical = json.dumps(relevant, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_LENGTH]
+        return _digest_of(relevant, self.files)
 
     @property
     def positive_index(self) -> int:
@@ -257,6 +262,116 @@ class ModelCard(_Record):
     def to_json(self) -> str:
         """The card as it is written to ``card.json``."""
         return self.model_dump_json(indent=2) + "\n"
+
+
+class ExpectedAt(_Record):
+    """Precision and recall to expect of the picks whose probability is at least `threshold`."""
+
+    threshold: Probability
+    precision: Probability
+    precision_low: Probability
+    """Lower end of the 95 % interval; so on."""
+    precision_high: Probability
+    recall: Probability
+    recall_low: Probability
+    recall_high: Probability
+
+
+class PickerCard(_Record):
+    """Everything structloop knows of one particle picker. See the module's docstring."""
+
+    format: Literal[1] = 1
+    name: str = Field(pattern=MODEL_NAME_PATTERN)
+    summary: str
+    """One sentence for lists."""
+    task: Literal["particle-picking"]
+    family: str
+    """Which plugin of the entry-point group ``structloop.picker_families`` builds the picker."""
+    version: str = ""
+    """Computed when left empty; when given it must agree with the contents."""
+
+    working_diameter_px: float = Field(default=13.0, ge=4.0, le=128.0)
+    """Pixels per particle diameter in the micrographs that the picker sees."""
+    contrast: Literal["dark", "bright"] = "dark"
+    """How particles look in the stored micrographs: `bright` ones are turned round before anything else."""
+    diameter_px: float | None = Field(default=None, gt=0.0)
+    """Diameter it was trained for, in stored pixels; None where the user must say one."""
+    pixel_size_angstrom: float | None = Field(default=None, gt=0.0)
+    """Of the micrographs it was trained on, where known."""
+    calibration: IdentityCalibration | PlattCalibration = Field(
+        default_factory=IdentityCalibration, discriminator="kind"
+    )
+    """From raw scores to the probability that a pick is a particle."""
+    expected: tuple[ExpectedAt, ...] = ()
+    """By rising threshold; empty where nothing was measured."""
+    threshold: Probability = 0.5
+    """Probability from which candidates are picks where nobody says another: of the best expected F1."""
+    parameters: dict[str, Scalar] = Field(default_factory=dict)
+    """What the family needs to build the network and cannot read from the weights."""
+    files: tuple[ModelFile, ...] = ()
+
+    base: str | None = None
+    """The picker it started from."""
+    licence: str
+    origin: str
+    created: date | None = None
+    training: TrainingDataset
+    metrics: tuple[Metric, ...] = ()
+    limitations: tuple[str, ...] = ()
+    """Where it fails, in plain words."""
+
+    @model_validator(mode="after")
+    def _is_coherent(self) -> Self:
+        paths = [file.path for file in self.files]
+        if len(set(paths)) != len(paths):
+            raise ValueError("files hold a path twice")
+        thresholds = [each.threshold for each in self.expected]
+        if thresholds != sorted(set(thresholds)):
+            raise ValueError("expected must rise in threshold")
+        computed = self._digest()
+        if self.version == "":
+            object.__setattr__(self, "version", computed)
+        elif self.version != computed:
+            raise ValueError(
+                f"version {self.version!r} does not agree with the contents ({computed!r}): "
+                "a field that changes probabilities was edited; remove the version to have it computed again"
+            )
+        return self
+
+    def _digest(self) -> str:
+        changing = {"task", "family", "working_diameter_px", "contrast", "parameters"}
+        relevant = self.model_dump(mode="json", include=changing)
+        relevant["calibration"] = self.calibration.model_dump(mode="json", exclude={"note", "prevalence"})
+        return _digest_of(relevant, self.files)
+
+    def updated(self, **changes: object) -> "PickerCard":
+        """A copy with `changes` applied, validated again, its version computed anew.
+
+        Raises:
+            pydantic.ValidationError: when the copy would not be a valid card.
+        """
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return PickerCard.model_validate(fields | {"version": ""} | changes)
+
+    def to_json(self) -> str:
+        """The card as it is written to ``card.json``."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def _task_of(card: object) -> str:
+    # A card that names no task is a classifier's: the first cards did not have to.
+    task = card.get("task", "crystal-classification") if isinstance(card, dict) else getattr(card, "task", "")
+    return task if isinstance(task, str) else ""
+
+
+AnyCard = Annotated[
+    Annotated[ModelCard, Tag("crystal-classification")] | Annotated[PickerCard, Tag("particle-picking")],
+    Discriminator(_task_of),
+]
+"""A card of either kind, told apart by its `task`."""
+
+any_card: TypeAdapter[ModelCard | PickerCard] = TypeAdapter(AnyCard)
+"""Validates cards of either kind."""
 
 
 def is_model_name(name: str) -> bool:

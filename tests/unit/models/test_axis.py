@@ -319,6 +319,7 @@ def test_pulling_an_adapter_fetches_its_base_too_and_records_the_revision(
         hub, "fetch", lambda repository, revision=None: hub.Snapshot(folders[repository], repository, "0123abcd")
     )
     card = ModelRegistry(home).pull("Marquez-Group-EMBL/AXIS-CRIMS_v3-uv")
+    assert isinstance(card, ModelCard)
     assert (card.name, card.modalities, card.base) == ("axis-crims_v3-uv", (Modality.UV,), "facebook/dinov2-base")
     assert card.origin == "https://huggingface.co/Marquez-Group-EMBL/AXIS-CRIMS_v3-uv at 0123abcd"
     assert "NC" in card.licence

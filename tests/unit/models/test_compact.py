@@ -31,6 +31,7 @@ from structloop.models.runtime import (
     Runtime,
 )
 from structloop.schema.images import Modality
+from structloop.schema.models import ModelCard
 from structloop.simulation.drops import render_uv_with_truth, render_visible_with_truth, sample_scene
 
 BF16_PROBABILITY_DIFFERENCE = 0.06
@@ -117,6 +118,7 @@ def test_unreadable_and_unfitting_weights_are_named(tmp_path: Path) -> None:
 
 def test_the_default_is_complete_small_and_says_where_it_fails(registry: ModelRegistry) -> None:
     card = registry.verify(registry.default_name)
+    assert isinstance(card, ModelCard)
     assert sum(file.size_bytes for file in card.files) <= 20_000_000
     assert card.labels == ("crystal", "other")
     assert card.training.synthetic

@@ -14,7 +14,24 @@ JobId = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._
 ScoringId = Annotated[
     int | None, Query(ge=1, le=_LARGEST_KEY, description="One way of scoring; none: the plate's newest.")
 ]
+ParticleProjectId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a particle project.")]
+MicrographId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a micrograph.")]
+ShownThreshold = Annotated[
+    float, Query(ge=0, le=1, allow_inf_nan=False, description="Picks that are at least so probable are counted.")
+]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many to leave out from the start.")]
 
-__all__ = ["AnnotationId", "DropId", "ImageId", "JobId", "Limit", "Offset", "PlateId", "ScoringId"]
+__all__ = [
+    "AnnotationId",
+    "DropId",
+    "ImageId",
+    "JobId",
+    "Limit",
+    "MicrographId",
+    "Offset",
+    "ParticleProjectId",
+    "PlateId",
+    "ScoringId",
+    "ShownThreshold",
+]

@@ -1,0 +1,1 @@
+"""The picking application: coordinate files, judging picks, few-shot training, picking."""

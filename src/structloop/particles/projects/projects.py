@@ -1,0 +1,382 @@
+"""Projects and their micrographs: made from a folder, looked through again when it has changed."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from structloop.core.errors import ImageError, NotFoundError, ParticleProjectError
+from structloop.imaging.micrographs import MICROGRAPH_ENDINGS, probe_micrograph
+from structloop.particles.classical import LOG
+from structloop.particles.projects.marks import NO_MARKS, Marks, marks_of_project, picks_left, read_marks
+from structloop.particles.projects.picked import StoredPicks, current_version, open_picks
+from structloop.particles.projects.views import MicrographView, ParticleProjectView
+from structloop.store import Database
+from structloop.store.tables import Micrograph, ModelVersion, ParticleProject, PickedMicrograph
+from structloop.store.tables.base import utc_now
+
+_PROBLEM_LENGTH = 1000
+_COMMIT_EVERY = 200
+
+
+@dataclass(frozen=True)
+class ProjectFacts:
+    """What a person says of a new project.
+
+    Attributes:
+        name: For people; unique.
+        folder: Absolute path of the folder of micrographs.
+        pattern: Which files below it, as `Path.glob` reads it.
+        diameter_px: Diameter of the particle in pixels of the micrographs, above 0.
+        pixel_size_angstrom: Where the files' headers do not say it, or say it wrongly.
+    """
+
+    name: str
+    folder: Path
+    diameter_px: float
+    pattern: str = "**/*"
+    pixel_size_angstrom: float | None = None
+
+
+def create_project(database: Database, facts: ProjectFacts) -> int:
+    """Makes a project; its micrographs are found by `scan_project`.
+
+    Raises:
+        ParticleProjectError: the name is taken or empty, the diameter is not above 0, or there is no such folder.
+    """
+    name = facts.name.strip()
+    if not name or len(name) > 200:
+        raise ParticleProjectError("name: a project needs a name of 1 to 200 characters")
+    if not (np.isfinite(facts.diameter_px) and facts.diameter_px > 0):
+        raise ParticleProjectError(
+            f"diameter_px is {facts.diameter_px}; it is the particle's diameter in pixels, above 0"
+        )
+    if facts.pixel_size_angstrom is not None and not facts.pixel_size_angstrom > 0:
+        raise ParticleProjectError(f"pixel_size_angstrom is {facts.pixel_size_angstrom}; it must be above 0")
+    if not facts.folder.is_dir():
+        raise ParticleProjectError(f"folder {facts.folder} is not there, or is no folder")
+    if ".." in Path(facts.pattern).parts or Path(facts.pattern).is_absolute() or not facts.pattern:
+        raise ParticleProjectError(
+            f"pattern '{facts.pattern}' must stay below the folder, such as '*.mrc' or '**/*.tif'"
+        )
+    try:
+        with database.session() as session:
+            project = ParticleProject(
+                name=name,
+                folder=str(facts.folder),
+                pattern=facts.pattern,
+                diameter_px=facts.diameter_px,
+                pixel_size_angstrom=facts.pixel_size_angstrom,
+                model=LOG,
+            )
+            session.add(project)
+            session.flush()
+            return project.id
+    except IntegrityError as error:
+        raise ParticleProjectError(f"there is a project '{name}' already; choose another name") from error
+
+
+def change_project(
+    database: Database, project_id: int, *, diameter_px: float | None = None, model: str | None = None
+) -> None:
+    """Changes the diameter, or the model whose picks are shown.
+
+    Raises:
+        NotFoundError: there is no such project.
+        ParticleProjectError: the diameter is not above 0.
+    """
+    if diameter_px is not None and not (np.isfinite(diameter_px) and diameter_px > 0):
+        raise ParticleProjectError(_bad_diameter(diameter_px))
+    with database.session() as session:
+        project = get_project(session, project_id)
+        project.diameter_px = diameter_px or project.diameter_px
+        project.model = model or project.model
+
+
+def remove_project(database: Database, project_id: int) -> None:
+    """Forgets a project, its marks and picks; the micrographs' files are not touched.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    with database.session() as session:
+        session.delete(get_project(session, project_id))
+
+
+def get_project(session: Session, project_id: int) -> ParticleProject:
+    """The row of a project.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    project = session.get(ParticleProject, project_id)
+    if project is None:
+        raise NotFoundError(f"there is no particle project {project_id}; was it removed?")
+    return project
+
+
+def get_micrograph(session: Session, micrograph_id: int) -> Micrograph:
+    """The row of a micrograph.
+
+    Raises:
+        NotFoundError: there is no such micrograph.
+    """
+    micrograph = session.get(Micrograph, micrograph_id)
+    if micrograph is None:
+        raise NotFoundError(f"there is no micrograph {micrograph_id}; was its project removed?")
+    return micrograph
+
+
+def list_projects(database: Database) -> list[ParticleProjectView]:
+    """All projects, newest first."""
+    with database.reading() as session:
+        rows = session.scalars(select(ParticleProject).order_by(ParticleProject.id.desc()))
+        return [_project_view(session, row) for row in rows]
+
+
+def project_view(database: Database, project_id: int) -> ParticleProjectView:
+    """One project.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    with database.reading() as session:
+        return _project_view(session, get_project(session, project_id))
+
+
+def micrograph_views(database: Database, project_id: int, threshold: float) -> list[MicrographView]:
+    """The micrographs of a project in the order of their names, with what was picked at `threshold` (read to
+    a hundredth) and marked.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    with database.reading() as session:
+        project = get_project(session, project_id)
+        version = current_version(session, project)
+        marks = marks_of_project(session, project_id)
+        counted = _counted(session, project, version)
+        rows = session.scalars(
+            select(Micrograph).where(Micrograph.project_id == project_id).order_by(Micrograph.path)
+        ).all()
+        views = []
+        for row in rows:
+            said, found = marks.get(row.id, NO_MARKS), counted.get(row.id)
+            shown = None if found is None else found.counts[round(threshold * 100)]
+            if found is not None and (len(said.particles) or len(said.others)):
+                # Only where somebody said something must the picks themselves be looked at.
+                picks = open_picks(session, row.id, version).above(threshold)
+                shown = len(picks_left(picks, said, project.diameter_px).xy_px)
+            views.append(_micrograph_view(row, project, said, shown, None if found is None else found.error))
+        return views
+
+
+def micrograph_view(database: Database, micrograph_id: int, threshold: float) -> MicrographView:
+    """One micrograph.
+
+    Raises:
+        NotFoundError: there is no such micrograph.
+    """
+    with database.reading() as session:
+        row = get_micrograph(session, micrograph_id)
+        project = get_project(session, row.project_id)
+        version = current_version(session, project)
+        picked = None if version is None else session.get(PickedMicrograph, (micrograph_id, version.id))
+        said = read_marks(session, micrograph_id)
+        shown = None
+        if picked is not None:
+            picks = StoredPicks.from_bytes(picked.picks).above(threshold)
+            shown = len(picks_left(picks, said, project.diameter_px).xy_px)
+        return _micrograph_view(row, project, said, shown, None if picked is None else picked.error)
+
+
+def scan_project(
+    database: Database,
+    project_id: int,
+    *,
+    on_progress: Callable[[int, int | None, str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> dict[str, int]:
+    """Looks through the folder of a project for micrographs that are new or have changed; safe to repeat.
+
+    Args:
+        database: Where the project is.
+        project_id: Which one.
+        on_progress: Told (done, total, name).
+        should_stop: Asked between files; what was found until then is kept.
+
+    Returns:
+        How many are `found`, `new`, `changed`, and have `problems`; `gone` files stay listed with their problem.
+
+    Raises:
+        NotFoundError: there is no such project.
+    """
+    with database.reading() as session:
+        project = get_project(session, project_id)
+        folder, pattern = Path(project.folder), project.pattern
+        rows = session.execute(
+            select(Micrograph.path, Micrograph.fingerprint).where(Micrograph.project_id == project_id)
+        )
+        known = {row.path: row.fingerprint for row in rows}
+    paths = sorted(_micrograph_files(folder, pattern))
+    counts = {"found": len(paths), "new": 0, "changed": 0, "problems": 0, "gone": 0}
+    todo = [(path, mark) for path, mark in paths if known.get(str(path)) != mark]
+    for start in range(0, len(todo), _COMMIT_EVERY):
+        found = []
+        for number, (path, mark) in enumerate(todo[start : start + _COMMIT_EVERY], start):
+            if should_stop is not None and should_stop():
+                break
+            if on_progress is not None:
+                on_progress(number, len(todo), path.name)
+            found.append(_facts_of(path, mark))
+        with database.session() as session:
+            for facts in found:
+                _keep(session, project_id, facts, counts)
+        if len(found) < min(_COMMIT_EVERY, len(todo) - start):
+            return counts
+    counts["gone"] = _mark_gone(database, project_id, {str(path) for path, _ in paths})
+    if on_progress is not None:
+        on_progress(len(todo), len(todo), "")
+    return counts
+
+
+def fingerprint(path: Path) -> str:
+    """Of path, size and time of change: what a file's picks and pictures are kept under."""
+    status = path.stat()
+    return hashlib.sha256(f"{path}\n{status.st_size}\n{status.st_mtime_ns}".encode()).hexdigest()
+
+
+def _bad_diameter(diameter_px: float) -> str:
+    return f"diameter_px is {diameter_px}; it is the particle's diameter in pixels of the micrographs, above 0"
+
+
+def _micrograph_files(folder: Path, pattern: str) -> list[tuple[Path, str]]:
+    found = []
+    for path in folder.glob(pattern):
+        if path.suffix.lower() in MICROGRAPH_ENDINGS and not path.name.startswith(".") and path.is_file():
+            # A link may lead out of the folder that a person may look at.
+            if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+                continue
+            found.append((path, fingerprint(path)))
+    return found
+
+
+def _facts_of(path: Path, mark: str) -> dict[str, object]:
+    facts: dict[str, object] = {"path": str(path), "fingerprint": mark, "problem": None}
+    try:
+        header = probe_micrograph(path)
+    except ImageError as error:
+        return facts | {"problem": str(error)[:_PROBLEM_LENGTH]}
+    return facts | {
+        "width_px": header.width_px,
+        "height_px": header.height_px,
+        "pixel_size_angstrom": header.pixel_size_angstrom,
+    }
+
+
+def _keep(session: Session, project_id: int, facts: dict[str, object], counts: dict[str, int]) -> None:
+    row = session.scalar(
+        select(Micrograph).where(Micrograph.project_id == project_id, Micrograph.path == facts["path"])
+    )
+    counts["problems"] += facts["problem"] is not None
+    if row is None:
+        counts["new"] += 1
+        session.add(Micrograph(project_id=project_id, created_at=utc_now(), **facts))
+        return
+    counts["changed"] += 1
+    for name, value in facts.items():
+        setattr(row, name, value)
+
+
+def _mark_gone(database: Database, project_id: int, there: set[str]) -> int:
+    gone = 0
+    with database.session() as session:
+        for row in session.scalars(select(Micrograph).where(Micrograph.project_id == project_id)):
+            if row.path not in there:
+                gone += 1
+                row.problem = f"{row.path} is not there any more; was it moved or deleted?"
+                row.fingerprint = "gone"
+    return gone
+
+
+class _Counted(NamedTuple):
+    counts: list[int]
+    error: str | None
+
+
+def _counted(session: Session, project: ParticleProject, version: ModelVersion | None) -> dict[int, _Counted]:
+    """Counts and errors of the picks of a version, without the picks: those of a thousand micrographs fill memory."""
+    if version is None:
+        return {}
+    statement = (
+        select(PickedMicrograph.micrograph_id, PickedMicrograph.counts, PickedMicrograph.error)
+        .join(Micrograph, Micrograph.id == PickedMicrograph.micrograph_id)
+        .where(Micrograph.project_id == project.id, PickedMicrograph.model_version_id == version.id)
+    )
+    return {row.micrograph_id: _Counted(row.counts, row.error) for row in session.execute(statement)}
+
+
+def _project_view(session: Session, project: ParticleProject) -> ParticleProjectView:
+    version = current_version(session, project)
+    marks = marks_of_project(session, project.id)
+
+    def count(*conditions: object) -> int:
+        statement = select(func.count()).select_from(Micrograph).where(Micrograph.project_id == project.id)
+        return session.scalar(statement.where(*conditions)) or 0  # type: ignore[arg-type]
+
+    return ParticleProjectView(
+        id=project.id,
+        name=project.name,
+        folder=project.folder,
+        pattern=project.pattern,
+        diameter_px=project.diameter_px,
+        pixel_size_angstrom=project.pixel_size_angstrom,
+        model=project.model,
+        model_version=None if version is None else version.version,
+        micrographs=count(),
+        picked=len(_counted(session, project, version)),
+        labelled=sum(bool(len(one.particles)) or one.finished for one in marks.values()),
+        marked_particles=sum(len(one.particles) for one in marks.values()),
+        problems=count(Micrograph.problem.is_not(None)),
+        created_at=project.created_at,
+    )
+
+
+def _micrograph_view(
+    row: Micrograph, project: ParticleProject, marks: Marks, shown: int | None, error: str | None
+) -> MicrographView:
+    return MicrographView(
+        id=row.id,
+        project_id=row.project_id,
+        name=os.path.relpath(row.path, project.folder),
+        width_px=row.width_px,
+        height_px=row.height_px,
+        pixel_size_angstrom=project.pixel_size_angstrom or row.pixel_size_angstrom,
+        problem=row.problem or error,
+        picks=shown,
+        marked=len(marks.particles),
+        finished=marks.finished,
+    )
+
+
+__all__ = [
+    "ProjectFacts",
+    "change_project",
+    "create_project",
+    "fingerprint",
+    "get_micrograph",
+    "get_project",
+    "list_projects",
+    "micrograph_view",
+    "micrograph_views",
+    "project_view",
+    "remove_project",
+    "scan_project",
+]

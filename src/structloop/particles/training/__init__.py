@@ -1,0 +1,12 @@
+"""Training pickers from files: names matched, labels checked, resumable, into the registry."""
+
+from structloop.particles.training.labelled import LabelledFiles, read_labelled
+from structloop.particles.training.running import (
+    BACKENDS,
+    HEATMAP,
+    TrainingRequest,
+    check_request,
+    train_model,
+)
+
+__all__ = ["BACKENDS", "HEATMAP", "LabelledFiles", "TrainingRequest", "check_request", "read_labelled", "train_model"]

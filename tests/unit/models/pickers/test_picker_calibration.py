@@ -1,0 +1,92 @@
+"""Probabilities mean what they say, also where few particles are marked or none."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from structloop.models.pickers.calibration import (
+    Judged,
+    blind_calibration,
+    fit_mixture,
+    judged_calibration,
+    log_odds,
+    matched,
+    probabilities,
+)
+from structloop.schema.models import IdentityCalibration, PlattCalibration
+
+
+def judged(seed: int, count: int = 800, marked: int = 400) -> Judged:
+    draw = np.random.default_rng(seed)
+    z = draw.normal(-1, 2, count)
+    return Judged(expit(z), draw.random(count) < expit(1.5 * z + 1.0), marked)
+
+
+def test_a_known_sigmoid_is_found_again_and_the_curve_is_what_happened() -> None:
+    parts = [judged(seed) for seed in range(4)]
+    fitted = judged_calibration(parts)
+    assert isinstance(fitted.calibration, PlattCalibration)
+    assert fitted.calibration.slope == pytest.approx(1.5, abs=0.15)
+    assert fitted.calibration.intercept == pytest.approx(1.0, abs=0.15)
+    at = next(each for each in fitted.expected if each.threshold == 0.5)
+    raw = np.concatenate([each.raw for each in parts])
+    right = np.concatenate([each.right for each in parts])
+    picked = probabilities(fitted.calibration, raw) >= 0.5
+    assert at.precision == pytest.approx(right[picked].mean())
+    assert at.recall == pytest.approx(right[picked].sum() / 1600)
+    assert at.precision_low < at.precision < at.precision_high
+
+
+def test_intervals_widen_where_micrographs_differ() -> None:
+    alike = judged_calibration([judged(seed) for seed in range(4)]).expected[9]
+    few = Judged(np.full(800, 0.9), np.arange(800) % 2 == 0, 400)
+    many = Judged(np.full(800, 0.9), np.arange(800) % 20 != 0, 760)
+    unlike = judged_calibration([few, many]).expected[9]
+    assert unlike.precision_high - unlike.precision_low > 3 * (alike.precision_high - alike.precision_low)
+
+
+def test_too_few_candidates_are_left_as_they_are() -> None:
+    one = Judged(np.array([0.2, 0.9]), np.array([False, True]), 1)
+    assert isinstance(judged_calibration([one]).calibration, IdentityCalibration)
+
+
+def test_scores_that_mislead_are_never_turned_round() -> None:
+    draw = np.random.default_rng(0)
+    raw = draw.random(500)
+    wrong_way = Judged(raw, draw.random(500) > raw, 250)
+    fitted = judged_calibration([wrong_way]).calibration
+    assert isinstance(fitted, IdentityCalibration) or fitted.slope > 0
+
+
+def test_a_mixture_is_taken_apart_without_labels() -> None:
+    draw = np.random.default_rng(1)
+    raw = expit(np.concatenate([draw.normal(-3, 1, 1500), draw.normal(1.5, 1, 900)]))
+    fitted = blind_calibration(raw)
+    probability = probabilities(fitted.calibration, raw)
+    assert probability.sum() == pytest.approx(900, rel=0.1)
+    assert (probability[1500:] >= fitted.threshold).mean() > 0.93
+    assert (probability[:1500] >= fitted.threshold).mean() < 0.07
+    assert 0.2 < fitted.threshold < 0.8
+
+
+def test_known_particles_pull_the_mixture_towards_them() -> None:
+    draw = np.random.default_rng(2)
+    raw = expit(np.concatenate([draw.normal(-1.5, 1.2, 1500), draw.normal(0.5, 1.2, 500)]))
+    told = fit_mixture(raw, expit(draw.normal(0.5, 1.2, 60)))
+    blind = fit_mixture(raw)
+    assert isinstance(told, PlattCalibration)
+    assert isinstance(blind, PlattCalibration)
+    errors = [abs(probabilities(each, raw).sum() - 500) for each in (told, blind)]
+    assert errors[0] < 250
+
+
+def test_log_odds_stay_finite() -> None:
+    assert np.isfinite(log_odds([0.0, 1.0])).all()
+
+
+def test_a_particle_serves_one_pick_the_best() -> None:
+    truth = np.array([[10.0, 10.0], [50.0, 10.0]])
+    picks = np.array([[12.0, 10.0], [9.0, 10.0], [51.0, 11.0], [90.0, 90.0]])
+    assert matched(picks, truth, 5.0).tolist() == [True, False, True, False]
+    assert matched(picks[:0], truth, 5.0).shape == (0,)
+    assert not matched(picks, truth[:0], 5.0).any()
