@@ -52,6 +52,9 @@ SHOTS = [
     Shot("drop-viewer-narrow-dark", "/plates/1/drops/{best}", "dark", NARROW),
     Shot("hits-dark", "/hits?all=1", "dark"),
     Shot("model-light", "/models/{model}"),
+    Shot("targeting-light", "/targeting/{session}"),
+    Shot("targeting-dark", "/targeting/{session}", "dark"),
+    Shot("targeting-narrow-light", "/targeting/{session}", size=NARROW),
 ]
 
 
@@ -93,8 +96,16 @@ def test_pages_are_whole_in_every_theme_and_width(
     if "{model}" in shot.path and not models:
         pytest.skip("no model is installed")
     model = next((model["name"] for model in models if model["is_default"]), "")
-    page.goto(pictured.url + shot.path.format(best=ranked["items"][0]["drop_id"], model=model))
+    # Made up from a seed and kept by its contents: the same session every time.
+    session = page.request.post(f"{pictured.url}/api/v1/targeting/sessions/simulated?seed=4").json()["id"]
+    page.goto(pictured.url + shot.path.format(best=ranked["items"][0]["drop_id"], model=model, session=session))
     settle(page)
+    if "{session}" in shot.path:
+        expect(page.get_by_role("img", name="holes in")).to_be_visible(timeout=20_000)
+        expect(page.locator(".session-numbers")).to_contain_text("possible", timeout=20_000)
+        for _ in range(6):
+            page.keyboard.press("PageDown")
+        page.wait_for_timeout(600)
     if shot.path == "/plates/1" and shot.size == WIDE:
         page.locator(".plate-grid a.drop.hit").first.hover()
     picture = tmp_path / f"{shot.name}.png"

@@ -12,11 +12,14 @@ import { useTitle } from "./components/useTitle";
 import { HitsPage } from "./pages/HitsPage";
 import { JobsPage } from "./pages/JobsPage";
 import { ModelPage, ModelsPage } from "./pages/ModelsPage";
+import { ParticleProjectPage } from "./pages/ParticleProjectPage";
+import { ParticlesPage } from "./pages/ParticlesPage";
 import { PlatePage } from "./pages/PlatePage";
 import { PlatesPage } from "./pages/PlatesPage";
 import { SessionsPage } from "./pages/SessionsPage";
 
 const DropPage = lazy(() => import("./pages/DropPage"));
+const MicrographPage = lazy(() => import("./pages/MicrographPage"));
 const SessionPage = lazy(() => import("./pages/SessionPage"));
 const queryClient = makeQueryClient();
 
@@ -62,6 +65,9 @@ function Shell() {
             <Route path="/jobs" element={<JobsPage />} />
             <Route path="/targeting" element={<SessionsPage />} />
             <Route path="/targeting/:sessionId" element={<SessionPage />} />
+            <Route path="/particles" element={<ParticlesPage />} />
+            <Route path="/particles/:projectId" element={<ParticleProjectPage />} />
+            <Route path="/particles/:projectId/:micrographId" element={<MicrographPage />} />
             <Route path="*" element={<NotFound />} />
           </Routes>
         </Suspense>

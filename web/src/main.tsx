@@ -9,6 +9,7 @@ import "./styles/lists.css";
 import "./styles/plate.css";
 import "./styles/drop.css";
 import "./styles/targeting.css";
+import "./styles/particles.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no element #root");

@@ -14,9 +14,13 @@ export type Info = Schemas["Info"];
 export type Inspection = Schemas["InspectionView"];
 export type Job = Schemas["JobView"];
 export type JobList = Schemas["JobList"];
+export type Marks = Schemas["MarksView"];
+export type Micrograph = Schemas["MicrographView"];
 export type Modality = Schemas["Modality"];
 export type ModelCard = Schemas["ModelDetail"]["card"];
 export type ModelSummary = Schemas["ModelSummary"];
+export type NewProject = Schemas["NewProject"];
+export type ParticleProject = Schemas["ParticleProjectView"];
 export type PlateFilter = Schemas["PlateFilter"];
 export type PlateMap = Schemas["PlateMap"];
 export type PlateMapCell = Schemas["PlateMapCell"];
@@ -90,3 +94,9 @@ export const deepZoomUrl = (imageId: number): string => `/api/v1/images/${imageI
 export const originalUrl = (imageId: number): string => `/api/v1/images/${imageId}/original`;
 export const scoresUrl = (plateId: number, scoringId: number | undefined): string =>
   `/api/v1/plates/${plateId}/scores.csv${scoringId === undefined ? "" : `?scoring=${scoringId}`}`;
+
+export const pictureUrl = (micrographId: number, size: number, lowPassPx = 0): string =>
+  `/api/v1/particles/micrographs/${micrographId}/picture?size=${size}&low_pass_px=${lowPassPx}`;
+export const maskUrl = (micrographId: number): string => `/api/v1/particles/micrographs/${micrographId}/mask`;
+export const exportUrl = (projectId: number, format: string, threshold: number, names: string): string =>
+  `/api/v1/particles/projects/${projectId}/export?format=${format}&threshold=${threshold}&names=${names}`;

@@ -18,6 +18,7 @@ class Live {
   #retry: number | undefined;
   #refresh: number | undefined;
   readonly #stale = new Set<number>();
+  #refreshParticles: number | undefined;
   #client: QueryClient | undefined;
 
   subscribe = (listener: () => void): (() => void) => {
@@ -34,6 +35,7 @@ class Live {
       this.#source?.close();
       window.clearTimeout(this.#retry);
       window.clearTimeout(this.#refresh);
+      window.clearTimeout(this.#refreshParticles);
     };
   }
 
@@ -94,6 +96,12 @@ class Live {
         items: known ? list.items.map((other) => (other.id === job.id ? job : other)) : [job, ...list.items],
       };
     });
+    if (job.kind.startsWith("particles.")) {
+      this.#refreshParticles ??= window.setTimeout(() => {
+        this.#refreshParticles = undefined;
+        void this.#client?.invalidateQueries({ queryKey: ["particles"] });
+      }, REFRESH_MS);
+    }
     if (this.#client?.getQueryData(["jobs"]) === undefined) {
       void this.#client?.invalidateQueries({ queryKey: ["jobs"] });
     }

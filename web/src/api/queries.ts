@@ -184,3 +184,96 @@ export const replay = (sessionId: string, request: ReplayRequest) =>
       ),
     staleTime: Infinity,
   });
+
+export const particleProjects = () =>
+  queryOptions({
+    queryKey: ["particles", "projects"],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/particles/projects", { signal })),
+  });
+
+export const particleProject = (projectId: number) =>
+  queryOptions({
+    queryKey: ["particles", "project", projectId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/particles/projects/{project_id}", { params: { path: { project_id: projectId } }, signal }),
+      ),
+  });
+
+export const micrographs = (projectId: number, threshold: number) =>
+  queryOptions({
+    queryKey: ["particles", "micrographs", projectId, threshold],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/particles/projects/{project_id}/micrographs", {
+          params: { path: { project_id: projectId }, query: { threshold } },
+          signal,
+        }),
+      ),
+    placeholderData: keepPreviousData,
+  });
+
+/** What the project's model is expected to do; it changes with the model. */
+export const expected = (projectId: number, model: string | undefined, version: string | null | undefined) =>
+  queryOptions({
+    queryKey: ["particles", "expected", projectId, model, version],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/particles/projects/{project_id}/expected", {
+          params: { path: { project_id: projectId } },
+          signal,
+        }),
+      ),
+    enabled: model !== undefined,
+  });
+
+export const suggestions = (projectId: number) =>
+  queryOptions({
+    queryKey: ["particles", "suggestions", projectId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/particles/projects/{project_id}/suggestions", {
+          params: { path: { project_id: projectId }, query: { count: 5 } },
+          signal,
+        }),
+      ),
+  });
+
+export const pickers = () =>
+  queryOptions({
+    queryKey: ["particles", "models"],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/particles/models", { signal })),
+  });
+
+export const picks = (micrographId: number) =>
+  queryOptions({
+    queryKey: ["particles", "picks", micrographId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/particles/micrographs/{micrograph_id}/picks", {
+          params: { path: { micrograph_id: micrographId } },
+          signal,
+        }),
+      ),
+  });
+
+export const marks = (micrographId: number) =>
+  queryOptions({
+    queryKey: ["particles", "marks", micrographId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/particles/micrographs/{micrograph_id}/marks", {
+          params: { path: { micrograph_id: micrographId } },
+          signal,
+        }),
+      ),
+  });
+
+export const folder = (path: string) =>
+  queryOptions({
+    queryKey: ["particles", "folder", path],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/particles/folders", { params: { query: path === "" ? {} : { path } }, signal })),
+    staleTime: 0,
+    placeholderData: keepPreviousData,
+  });

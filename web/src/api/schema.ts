@@ -424,6 +424,462 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/particles/folders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look into a folder
+         * @description What lies in a folder inside the `import_roots`, to choose one that a project is made of.
+         */
+        get: operations["look_into_folder"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One micrograph
+         * @description A micrograph with the counts of its picks and marks.
+         */
+        get: operations["get_micrograph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove a particle
+         * @description Removes the mark or pick nearest to a place, if one is within 0.6 diameters.
+         */
+        post: operations["erase_mark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}/erase-box": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Clear a rectangle
+         * @description Removes all marks inside a rectangle, and all picks there that are shown at the threshold.
+         */
+        post: operations["erase_box"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * All marked
+         * @description Says that all particles are marked; picks at or above the threshold are confirmed.
+         */
+        post: operations["finish_micrograph"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Marks on a micrograph
+         * @description What counts of all that people marked.
+         */
+        get: operations["get_marks"];
+        put?: never;
+        /**
+         * Mark a particle
+         * @description Marks a particle's centre; where one is marked already, nothing changes.
+         */
+        post: operations["add_mark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}/mask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where nothing is picked
+         * @description Carbon, ice, gold, borders and aggregates as a PNG of the micrograph's shape, smaller.
+         */
+        get: operations["get_micrograph_mask"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}/picks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Picks of a micrograph
+         * @description What the project's model picked, less what people have confirmed or removed.
+         */
+        get: operations["get_micrograph_picks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A picture of a micrograph
+         * @description A grey JPEG no larger than `size`, four robust deviations round its middle grey; made once and kept.
+         */
+        get: operations["get_micrograph_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}/redo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redo
+         * @description Brings back what was undone last.
+         */
+        post: operations["redo_mark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Not all marked
+         * @description Says that there are particles that nobody marked yet; the marks stay.
+         */
+        post: operations["reopen_micrograph"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/micrographs/{micrograph_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo
+         * @description Undoes what was done last on a micrograph.
+         */
+        post: operations["undo_mark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models that pick
+         * @description The pickers of this installation.
+         */
+        get: operations["list_pickers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List particle projects
+         * @description All projects, newest first.
+         */
+        get: operations["list_particle_projects"];
+        put?: never;
+        /**
+         * Make a project of a folder
+         * @description Makes a project, and starts a job that looks through its folder.
+         */
+        post: operations["add_particle_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/projects/{project_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One project
+         * @description A project and how far it is.
+         */
+        get: operations["get_particle_project"];
+        put?: never;
+        post?: never;
+        /**
+         * Forget a project
+         * @description Forgets a project with its marks and picks; the micrographs' files are not touched.
+         */
+        delete: operations["remove_particle_project"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a project
+         * @description Changes the particle's diameter or the model whose picks are shown.
+         */
+        patch: operations["change_particle_project"];
+        trace?: never;
+    };
+    "/api/v1/particles/projects/{project_id}/expected": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Expected precision and recall
+         * @description What the project's model is expected to do, by threshold.
+         */
+        get: operations["get_expected"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/projects/{project_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Particles for other programs
+         * @description What people marked, and the picks that reach the threshold on micrographs that are not finished.
+         */
+        get: operations["export_particles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/projects/{project_id}/micrographs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Micrographs of a project
+         * @description The micrographs in the order of their names, each with the counts of its picks and marks.
+         */
+        get: operations["list_micrographs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/projects/{project_id}/pick": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pick all micrographs
+         * @description Starts a job in which the project's model picks every micrograph that it has not picked yet.
+         */
+        post: operations["pick_particle_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/projects/{project_id}/scan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look for new micrographs
+         * @description Starts a job that looks through the project's folder again.
+         */
+        post: operations["scan_particle_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/projects/{project_id}/suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Label these next
+         * @description The micrographs from which the model would learn most, the best first.
+         */
+        get: operations["suggest_micrographs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/particles/projects/{project_id}/train": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Learn from the marks
+         * @description Starts a job that trains a model on the marks, then picks all micrographs with it.
+         */
+        post: operations["train_particle_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/plates": {
         parameters: {
             query?: never;
@@ -847,6 +1303,50 @@ export interface components {
             taken_at: string | null;
         };
         /**
+         * ErasedBox
+         * @description A rectangle in which everything is removed that is shown at a threshold.
+         */
+        ErasedBox: {
+            /** Bottom Px */
+            bottom_px: number;
+            /** Left Px */
+            left_px: number;
+            /** Right Px */
+            right_px: number;
+            /**
+             * Threshold
+             * @default 0
+             */
+            threshold: number;
+            /** Top Px */
+            top_px: number;
+        };
+        /**
+         * ExpectedView
+         * @description What a model is expected to do at each threshold.
+         */
+        ExpectedView: {
+            /**
+             * Limitations
+             * @description Where the model fails, in plain words.
+             */
+            limitations: string[];
+            /** Model */
+            model: string;
+            /**
+             * Points
+             * @description By rising threshold; empty where nothing was measured.
+             */
+            points: components["schemas"]["ThresholdPoint"][];
+            /**
+             * Threshold
+             * @description The one to begin with: of the best expected F1.
+             */
+            threshold: number;
+            /** Version */
+            version: string;
+        };
+        /**
          * ExperimentScoreView
          * @description The score of a drop at one inspection, visible and UV combined.
          */
@@ -865,11 +1365,51 @@ export interface components {
             visible_probability: number | null;
         };
         /**
+         * Finished
+         * @description That all particles of a micrograph are marked.
+         */
+        Finished: {
+            /**
+             * Threshold
+             * @description Picks that are at least so probable are confirmed as particles; null confirms none.
+             */
+            threshold?: number | null;
+        };
+        /**
          * Focus
          * @description How one image stands to the focal planes of the drop.
          * @enum {string}
          */
         Focus: "single" | "extended";
+        /**
+         * FolderView
+         * @description A folder that a project may be made of, and what lies in it.
+         */
+        FolderView: {
+            /** Folders */
+            folders: string[];
+            /** Height Px */
+            height_px: number | null;
+            /**
+             * Micrographs
+             * @description Files with a micrograph's ending directly in it.
+             */
+            micrographs: number;
+            /**
+             * Parent
+             * @description Null where the folder above may not be looked into.
+             */
+            parent: string | null;
+            /** Path */
+            path: string;
+            /**
+             * Pixel Size Angstrom
+             * @description What the header of the first one says.
+             */
+            pixel_size_angstrom: number | null;
+            /** Width Px */
+            width_px: number | null;
+        };
         /**
          * Health
          * @description That the server answers, and with what.
@@ -1280,6 +1820,25 @@ export interface components {
             title: string;
         };
         /**
+         * MarksView
+         * @description What people said of a micrograph.
+         */
+        MarksView: {
+            /** Can Redo */
+            can_redo: boolean;
+            /** Can Undo */
+            can_undo: boolean;
+            /** Finished */
+            finished: boolean;
+            /**
+             * Others
+             * @description Places where somebody said that there is no particle.
+             */
+            others: components["schemas"]["PointView"][];
+            /** Particles */
+            particles: components["schemas"]["PointView"][];
+        };
+        /**
          * Metric
          * @description One measured number with its 95 % interval and what it was measured on.
          */
@@ -1302,6 +1861,47 @@ export interface components {
             value: number;
         };
         /**
+         * MicrographView
+         * @description A micrograph of a project.
+         */
+        MicrographView: {
+            /**
+             * Finished
+             * @description Whether somebody said that all its particles are marked.
+             */
+            finished: boolean;
+            /** Height Px */
+            height_px: number | null;
+            /** Id */
+            id: number;
+            /**
+             * Marked
+             * @description Particles that people marked or confirmed.
+             */
+            marked: number;
+            /**
+             * Name
+             * @description Its path below the project's folder.
+             */
+            name: string;
+            /**
+             * Picks
+             * @description Picks that reach the threshold; null where nothing was picked yet.
+             */
+            picks: number | null;
+            /** Pixel Size Angstrom */
+            pixel_size_angstrom: number | null;
+            /**
+             * Problem
+             * @description Why it cannot be used, or could not be picked.
+             */
+            problem: string | null;
+            /** Project Id */
+            project_id: number;
+            /** Width Px */
+            width_px: number | null;
+        };
+        /**
          * Modality
          * @description How a drop was lit and recorded.
          * @enum {string}
@@ -1309,7 +1909,7 @@ export interface components {
         Modality: "visible" | "uv" | "uv-tpef" | "shg";
         /**
          * ModelCard
-         * @description Everything structloop knows of one trained network. See the module's docstring.
+         * @description Everything structloop knows of one trained classifier. See the module's docstring.
          */
         ModelCard: {
             /** Alarm Threshold */
@@ -1466,6 +2066,43 @@ export interface components {
             version: string;
         };
         /**
+         * NamesAs
+         * @description How micrographs are named in exported files.
+         * @enum {string}
+         */
+        NamesAs: "relative" | "absolute" | "file";
+        /**
+         * NewProject
+         * @description A folder of micrographs, and how large its particle is.
+         */
+        NewProject: {
+            /** Diameter Angstrom */
+            diameter_angstrom?: number | null;
+            /**
+             * Diameter Px
+             * @description Diameter of the particle in pixels of the micrographs; or `diameter_angstrom`.
+             */
+            diameter_px?: number | null;
+            /**
+             * Folder
+             * @description Absolute path of a folder on the server, inside one of the `import_roots`.
+             */
+            folder: string;
+            /** Name */
+            name: string;
+            /**
+             * Pattern
+             * @description Which files below it.
+             * @default **\/*
+             */
+            pattern: string;
+            /**
+             * Pixel Size Angstrom
+             * @description Where the files' headers do not say it, or say it wrongly.
+             */
+            pixel_size_angstrom?: number | null;
+        };
+        /**
          * OverrideRequest
          * @description What the operator did, after so many exposures (the one at the start not counted).
          */
@@ -1485,6 +2122,113 @@ export interface components {
              * @default 1
              */
             weight: number;
+        };
+        /**
+         * ParticleProjectView
+         * @description A project: one kind of particle in one folder of micrographs.
+         */
+        ParticleProjectView: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Diameter Px
+             * @description Diameter of the particle, in pixels of the micrographs.
+             */
+            diameter_px: number;
+            /** Folder */
+            folder: string;
+            /** Id */
+            id: number;
+            /**
+             * Labelled
+             * @description Micrographs with at least one mark, or that were said to be finished.
+             */
+            labelled: number;
+            /** Marked Particles */
+            marked_particles: number;
+            /** Micrographs */
+            micrographs: number;
+            /**
+             * Model
+             * @description The model whose picks are shown.
+             */
+            model: string;
+            /**
+             * Model Version
+             * @description The newest version of it that has picked here; null where it has not.
+             */
+            model_version: string | null;
+            /** Name */
+            name: string;
+            /** Pattern */
+            pattern: string;
+            /**
+             * Picked
+             * @description Micrographs with picks of that version.
+             */
+            picked: number;
+            /**
+             * Pixel Size Angstrom
+             * @description Told by a person; null: what the files say.
+             */
+            pixel_size_angstrom: number | null;
+            /**
+             * Problems
+             * @description Micrographs that cannot be used.
+             */
+            problems: number;
+        };
+        /**
+         * PickerView
+         * @description A model that picks particles.
+         */
+        PickerView: {
+            /** Name */
+            name: string;
+            /**
+             * Shipped
+             * @description Whether it came with structloop.
+             */
+            shipped: boolean;
+            /** Summary */
+            summary: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * PicksView
+         * @description The picks of a micrograph about which nobody has said anything.
+         */
+        PicksView: {
+            /** Count */
+            count: number;
+            /** Diameter Px */
+            diameter_px: number;
+            /** Model */
+            model: string;
+            /**
+             * Model Version
+             * @description Null where the model has not picked here yet.
+             */
+            model_version: string | null;
+            /**
+             * Table
+             * @description Base64 of little-endian float32 (count, 3): x, y in stored pixels, probability; best first.
+             */
+            table: string;
+        };
+        /**
+         * Place
+         * @description A place in a micrograph: stored pixels, the centre of the first one is (0, 0).
+         */
+        Place: {
+            /** X Px */
+            x_px: number;
+            /** Y Px */
+            y_px: number;
         };
         /**
          * PlateDetail
@@ -1758,6 +2502,16 @@ export interface components {
             slope: number;
         };
         /**
+         * PointView
+         * @description A place in a micrograph: stored pixels, the centre of the first one is (0, 0).
+         */
+        PointView: {
+            /** X Px */
+            x_px: number;
+            /** Y Px */
+            y_px: number;
+        };
+        /**
          * PreviewCell
          * @description A drop that an import would fill.
          */
@@ -1826,6 +2580,19 @@ export interface components {
              * @description Stable name of the kind of problem, such as `urn:structloop:not-found`.
              */
             type: string;
+        };
+        /**
+         * ProjectChange
+         * @description What to change of a project; what is left out stays.
+         */
+        ProjectChange: {
+            /** Diameter Px */
+            diameter_px?: number | null;
+            /**
+             * Model
+             * @description The model whose picks are shown; `pick` makes them where there are none.
+             */
+            model?: string | null;
         };
         /**
          * RecordedSessionView
@@ -2072,6 +2839,18 @@ export interface components {
             table: components["schemas"]["ChoiceView"][];
         };
         /**
+         * SuggestionView
+         * @description A micrograph to label next.
+         */
+        SuggestionView: {
+            /** Micrograph Id */
+            micrograph_id: number;
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * TemperatureCalibration
          * @description Logits are divided by `temperature` before the softmax (Guo et al., ICML 2017).
          */
@@ -2092,6 +2871,18 @@ export interface components {
             temperature: number;
         };
         /**
+         * ThresholdPoint
+         * @description What is to be expected of all picks that are at least so probable.
+         */
+        ThresholdPoint: {
+            /** Precision */
+            precision: number;
+            /** Recall */
+            recall: number;
+            /** Threshold */
+            threshold: number;
+        };
+        /**
          * TrainingDataset
          * @description What a model was trained on, in words that let a reader judge whether it fits their images.
          */
@@ -2109,6 +2900,17 @@ export interface components {
             synthetic: boolean;
             /** Version */
             version: string;
+        };
+        /**
+         * TrainRequest
+         * @description How long to train.
+         */
+        TrainRequest: {
+            /**
+             * Time Limit S
+             * @default 300
+             */
+            time_limit_s: number;
         };
     };
     responses: never;
@@ -3010,6 +3812,1218 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_into_folder: {
+        parameters: {
+            query?: {
+                /** @description Absolute path; none: the first of `import_roots`. */
+                path?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FolderView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_micrograph: {
+        parameters: {
+            query?: {
+                /** @description Picks that are at least so probable are counted. */
+                threshold?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MicrographView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_mark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Place"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarksView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_box: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasedBox"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarksView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_micrograph: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Finished"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarksView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_marks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarksView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_mark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Place"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarksView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_micrograph_mask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description White where nothing is picked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_micrograph_picks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PicksView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_micrograph_picture: {
+        parameters: {
+            query?: {
+                /** @description Smaller details are smoothed away; 0: none. */
+                low_pass_px?: number;
+                /** @description Longest side in pixels. */
+                size?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redo_mark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarksView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reopen_micrograph: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarksView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_mark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a micrograph. */
+                micrograph_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarksView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_pickers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PickerView"][];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_particle_projects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParticleProjectView"][];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_particle_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProject"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParticleProjectView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_particle_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a particle project. */
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParticleProjectView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_particle_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a particle project. */
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_particle_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a particle project. */
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParticleProjectView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_expected: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a particle project. */
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExpectedView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_particles: {
+        parameters: {
+            query?: {
+                /** @description Formats with a file per micrograph come as a ZIP archive. */
+                format?: "star" | "star-3.0" | "relion-folder" | "box" | "cbox" | "cs" | "topaz" | "coord" | "csv";
+                /** @description How micrographs are named in the file. */
+                names?: components["schemas"]["NamesAs"];
+                /** @description Picks that are at least so probable are counted. */
+                threshold?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a particle project. */
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file; `X-Remarks` says what it has no place for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_micrographs: {
+        parameters: {
+            query?: {
+                /** @description Picks that are at least so probable are counted. */
+                threshold?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a particle project. */
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MicrographView"][];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pick_particle_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a particle project. */
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    scan_particle_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a particle project. */
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    suggest_micrographs: {
+        parameters: {
+            query?: {
+                /** @description How many. */
+                count?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a particle project. */
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuggestionView"][];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    train_particle_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a particle project. */
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -68,6 +68,20 @@ const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
       { keys: ["z"], does: "Take back the last override" },
     ],
   },
+  {
+    name: "Micrograph",
+    shortcuts: [
+      { keys: ["j", "→"], does: "Next micrograph" },
+      { keys: ["k", "←"], does: "Previous micrograph" },
+      { keys: ["u"], does: "The micrograph to label next" },
+      { keys: ["b"], does: "Erase by box (or Shift and drag)" },
+      { keys: ["z", "y"], does: "Undo, redo" },
+      { keys: ["Enter"], does: "Accept what is shown; open again" },
+      { keys: ["[", "]"], does: "Lower and higher threshold" },
+      { keys: ["+", "-", "f"], does: "Zoom, fit" },
+      { keys: ["h", "m"], does: "Hide circles; show masked areas" },
+    ],
+  },
   { name: "Grades (ISPyB)", shortcuts: GRADE_LABELS.map((label) => ({ keys: [label.key], does: label.name })) },
 ];
 

@@ -1,7 +1,13 @@
 /** Jobs in words. */
 import type { Job } from "../api/client";
 
-const TITLES: Readonly<Record<string, string>> = { "crystals.import": "Importing", "crystals.score": "Scoring" };
+const TITLES: Readonly<Record<string, string>> = {
+  "crystals.import": "Importing",
+  "crystals.score": "Scoring",
+  "particles.scan": "Looking through",
+  "particles.pick": "Picking",
+  "particles.train": "Training",
+};
 
 export const jobTitle = (job: Pick<Job, "kind">): string => TITLES[job.kind] ?? job.kind;
 
