@@ -6,8 +6,15 @@ from collections import Counter
 from pathlib import Path
 
 SETS = ("unit", "contract", "system", "browser", "architecture")
-# Real images are not part of the repository. The conformance suite of layouts has tests for one kind of layout each.
-ALLOWED_SKIPS = ("no real data at", "it looks through folders", "a list says where its images are")
+# Real images are not part of the repository. The conformance suites have tests for one kind of layout each, for a
+# microscope that lacks something, and for a driver that is installed as a plugin.
+ALLOWED_SKIPS = (
+    "no real data at",
+    "it looks through folders",
+    "a list says where its images are",
+    "it declares everything",
+    "is not installed as a plugin",
+)
 
 
 def main(report: Path) -> int:

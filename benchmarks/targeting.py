@@ -23,7 +23,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from structloop.grids.targeting import HoleTable, Policy, Prior, Replay, Share, Step, make_policy, read_holes
-from structloop.grids.targeting.adaptive import DISTRUST_KNOWN, KNOWN_CLIP
+from structloop.grids.targeting.adaptive import KNOWN_CLIP, known_priors
 from structloop.grids.targeting.holes import FloatArray
 from structloop.grids.targeting.travel import Move
 from structloop.simulation.hole_sessions import simulate_session
@@ -176,7 +176,9 @@ def play(job: tuple[Session, Condition, str, float, int, int]) -> tuple[int, int
             one.forbid(h for h, out in zip(table.hole_id, forbidden, strict=True) if out and h not in exposed)
 
     steps = replay.run(policy, start, budget, on_step)
-    return sum(step.good for step in steps[1:]), replay.oracle(start, budget)
+    # Where all moves slow down together, the oracle has as many minutes of the usual kind as fit into the budget.
+    usual = budget * np.log1p(condition.drift) / condition.drift if condition.drift else budget
+    return sum(step.good for step in steps[1:]), replay.oracle(start, float(usual))
 
 
 def measure(
@@ -217,13 +219,6 @@ def held_out(session: Session) -> list[Session]:
         x = -np.clip(np.log(session.predicted[~inside] / 6), *KNOWN_CLIP)[:, None]
         fit = LogisticRegression(C=1e6).fit(x, session.outcome[~inside] <= 6)
         print(f"prior without tile {tile}: level {fit.intercept_[0]:.2f}, slope {fit.coef_[0, 0]:.2f}")
-        prior = Prior(
-            level=float(fit.intercept_[0]),
-            level_sd=0.6,
-            slopes=(float(fit.coef_[0, 0]),),
-            slope_sds=(1.0,),
-            weight=0.95,
-        )
         rows = np.flatnonzero(inside)
         out.append(
             Session(
@@ -231,7 +226,7 @@ def held_out(session: Session) -> list[Session]:
                 session.holes.take(rows),
                 session.outcome[rows],
                 session.predicted[rows],
-                (prior, Prior(weight=DISTRUST_KNOWN)),
+                known_priors(level=float(fit.intercept_[0]), slope=float(fit.coef_[0, 0])),
             )
         )
     return out
@@ -283,6 +278,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=50, help="starts per session")
     parser.add_argument("--made-up", type=int, default=0, metavar="N", help="so many made-up sessions instead")
     parser.add_argument("--held-out", action="store_true", help="one atlas tile at a time")
+    parser.add_argument("--budgets", type=float, nargs="+", default=list(BUDGETS), help="minutes (default: all four)")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="only these conditions")
     parser.add_argument("--speed", action="store_true", help="time decisions and updates")
     arguments = parser.parse_args()
@@ -290,7 +286,7 @@ def main() -> None:
     if arguments.speed:
         speed()
         return
-    budgets: tuple[float, ...] = BUDGETS
+    budgets = tuple(arguments.budgets)
     if arguments.made_up:
         sessions = [made_up(seed) for seed in range(arguments.made_up)]
     elif arguments.holes is None:

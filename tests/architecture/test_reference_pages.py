@@ -20,9 +20,9 @@ def writer() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["settings", "errors", "cli"])
+@pytest.mark.parametrize("name", ["settings", "errors", "cli", "microscopes", "recovery", "serialem-commands"])
 def test_the_page_is_what_the_code_says(writer: ModuleType, name: str) -> None:
     page = ROOT / "docs" / "reference" / f"{name}.md"
-    expected = getattr(writer, f"{name}_page")()
+    expected = getattr(writer, f"{name.replace('-', '_')}_page")()
     assert page.is_file()
     assert page.read_text(encoding="utf-8") == expected, "run python scripts/write_reference_pages.py"
