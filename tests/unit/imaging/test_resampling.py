@@ -31,7 +31,8 @@ def test_a_place_is_found_where_the_plan_says(height: int, width: int, scale: fl
     assert plan.scale == pytest.approx(scale, abs=1 / 32 + 1e-9)
     x, y = at[0] * width, at[1] * height
     # Wide enough for the coarse pixels, narrow enough not to reach the edge.
-    small = resample(blob((height, width), x, y, max(6.0, 1.5 * plan.scale)), plan)
+    sigma = max(6.0, 1.5 * plan.scale)
+    small = resample(blob((height, width), x, y, sigma), plan)
     assert small.shape == plan.shape
     assert all(side % 16 == 0 for side in plan.shape)
     inner = small[: plan.inside[0], : plan.inside[1]].astype(np.float64)
@@ -39,7 +40,8 @@ def test_a_place_is_found_where_the_plan_says(height: int, width: int, scale: fl
     found = centre(inner)
     expected = (x + 0.5) / plan.scale - 0.5, (y + 0.5) / plan.scale - 0.5
     assert found == pytest.approx(expected, abs=0.12)
-    assert inner.max() == pytest.approx(1.0, abs=0.1)
+    # The top may lie between pixels.
+    assert inner.max() == pytest.approx(blob(inner.shape, *expected, sigma / plan.scale).max(), abs=0.03)
 
 
 def test_levels_are_kept_and_fine_waves_are_not_folded_back() -> None:
