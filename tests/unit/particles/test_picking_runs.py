@@ -43,6 +43,7 @@ def test_what_cannot_be_picked_is_listed_and_the_rest_goes_on(tmp_path: Path) ->
         result = pick_micrographs(default_picker("log"), found, journal, OPTIONS)
         again = pick_micrographs(default_picker("log"), found, journal, OPTIONS)
         picks = pick_set(journal.picked.values(), threshold=0.5, origin="test")
+        assert all((each.probability < 1).all() for each in journal.picked.values())
     assert (result.picked, result.known) == (3, 0)
     assert sorted(Path(name).name for name, _ in result.failed) == ["cut.mrc", "none.mrc"]
     assert (again.picked, again.known, len(again.failed)) == (0, 3, 2)

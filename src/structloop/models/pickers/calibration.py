@@ -176,10 +176,23 @@ def fit_mixture(raw: ArrayLike, known: ArrayLike = (), *, share: float | None = 
         weight = updated
     if not slope > 0:
         return IdentityCalibration()
+    variance = max(variance, _least_variance(float(mean1 - mean0), portion, len(z)))
+    slope = (mean1 - mean0) / variance
+    intercept = np.log(portion / (1 - portion)) - (mean1**2 - mean0**2) / (2 * variance)
     return PlattCalibration(slope=float(slope), intercept=float(intercept), prevalence=portion, note=note)
 
 
 _KNOWN = 5.0
+
+
+def _least_variance(gap: float, portion: float, count: int) -> float:
+    """The spread below which so few candidates would be surer than their number allows.
+
+    Where the two parts do not touch, nothing in the scores bounds the odds; then the mean particle's stay within
+    n + 1 to 1, n being how many there are (Laplace's rule of succession, as in Platt's targets).
+    """
+    most = float(np.log(portion * count + 1) - np.log(portion / (1 - portion)))
+    return gap**2 / (2 * max(most, 1.0))
 
 
 def expected_curve(judged: Sequence[Judged], calibration: Calibration) -> tuple[tuple[ExpectedAt, ...], float]:

@@ -22,6 +22,8 @@ from structloop.schema.models import IdentityCalibration
 
 KEPT_PROBABILITY = 0.02
 """Candidates below it are not kept: no threshold that anybody wants is lower, and they are most of all."""
+MOST_PROBABLE = 0.9999
+"""No pick is certain, and rounding to four places must not say so: at a threshold of 1 none is left."""
 
 Ready = tuple[Prepared, PickedMicrograph | None, tuple[int, int]]
 
@@ -176,7 +178,7 @@ def candidates(picker: Picker, prepared: Prepared, score_map: ScoreMap, stat: tu
     if card.parameters.get(PER_MICROGRAPH) is True:
         mixed = fit_mixture(raw)
         calibration = calibration if isinstance(mixed, IdentityCalibration) else mixed
-    probability = probabilities(calibration, raw)
+    probability = np.minimum(probabilities(calibration, raw), MOST_PROBABLE)
     kept = probability >= KEPT_PROBABILITY
     header = prepared.header
     return PickedMicrograph(
@@ -258,6 +260,7 @@ def _batches(stream: Iterable[Ready | FoundMicrograph], size: int) -> Iterator[l
 
 __all__ = [
     "KEPT_PROBABILITY",
+    "MOST_PROBABLE",
     "PickLedger",
     "PickingOptions",
     "PickingProgress",

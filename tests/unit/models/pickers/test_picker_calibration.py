@@ -69,6 +69,14 @@ def test_a_mixture_is_taken_apart_without_labels() -> None:
     assert 0.2 < fitted.threshold < 0.8
 
 
+def test_scores_that_lie_far_apart_do_not_make_anything_certain() -> None:
+    draw = np.random.default_rng(3)
+    raw = expit(np.concatenate([draw.normal(-7, 0.3, 250), draw.normal(6, 0.3, 48)]))
+    probability = probabilities(fit_mixture(raw), raw)
+    assert probability[:250].max() < 0.01
+    assert 0.9 < probability[250:].min() < probability[250:].max() < 0.995
+
+
 def test_known_particles_pull_the_mixture_towards_them() -> None:
     draw = np.random.default_rng(2)
     raw = expit(np.concatenate([draw.normal(-1.5, 1.2, 1500), draw.normal(0.5, 1.2, 500)]))
