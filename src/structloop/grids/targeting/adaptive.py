@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from structloop.grids.targeting.holes import KNOWN_FEATURE, FloatArray, HoleTable, IntArray, standardise
+from structloop.grids.targeting.imputing import impute
 from structloop.grids.targeting.lookahead import Option, options
 from structloop.grids.targeting.model import ModelAverage, Prior
 from structloop.grids.targeting.policy import Choice, Explanation, Policy
@@ -103,12 +104,10 @@ class Learning(Policy):
         values = self._holes.features.get(name, np.full(len(self._holes), np.nan))
         limit = self.reward.ctf_limit_angstrom
         if name != KNOWN_FEATURE or limit is None:
-            return standardise(values)
+            return impute(standardise(values), self._groups)
         with np.errstate(divide="ignore", invalid="ignore"):
             scaled = -np.clip(np.log(np.where(values > 0, values, np.nan) / limit), *KNOWN_CLIP)
-        # A missing prediction says nothing: the level of an average hole.
-        there = ~np.isnan(scaled)
-        return np.where(there, scaled, scaled[there].mean() if there.any() else 0.0)
+        return impute(scaled, self._groups)
 
     def _default_priors(self) -> tuple[Prior, ...]:
         if not self._feature_names:

@@ -312,13 +312,15 @@ def _digest(data: bytes) -> int:
 
 
 def standardise(values: FloatArray) -> FloatArray:
-    """Normal scores of the ranks of `values`, shape (n,); 0 where missing.
+    """Normal scores of the ranks of `values`, shape (n,); NaN where missing.
 
     Any rescaling that keeps the order keeps the scores; flipping the sign flips theirs exactly.
     """
-    out = np.zeros(len(values))
+    out = np.full(len(values), np.nan)
     there = ~np.isnan(values)
     count = int(there.sum())
+    if count == 1:
+        out[there] = 0.0
     if count > 1:
         ranks = rankdata(values[there])
         # Centred ranks are exactly antisymmetric; the quantile function of their magnitude keeps that exact.
