@@ -11,6 +11,13 @@ from structloop.store.tables.acquisition import (
     Hole,
 )
 from structloop.store.tables.base import Base
+from structloop.store.tables.curation import (
+    CurationDecision,
+    CurationItem,
+    DatasetVersion,
+    FrozenTestSet,
+    ImageFingerprint,
+)
 from structloop.store.tables.jobs import Job
 from structloop.store.tables.loop import Annotation
 from structloop.store.tables.models import ModelVersion
@@ -32,14 +39,19 @@ __all__ = [
     "Annotation",
     "Atlas",
     "Base",
+    "CurationDecision",
+    "CurationItem",
+    "DatasetVersion",
     "Drop",
     "DropImageFile",
     "ExperimentScore",
     "Exposure",
+    "FrozenTestSet",
     "Grid",
     "GridImage",
     "GridSquare",
     "Hole",
+    "ImageFingerprint",
     "ImageScore",
     "ImportProblem",
     "ImportRun",

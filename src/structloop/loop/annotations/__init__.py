@@ -1,0 +1,1 @@
+"""Annotations: label schemes and how they translate, and labels from elsewhere."""

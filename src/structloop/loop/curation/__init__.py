@@ -1,0 +1,1 @@
+"""Curation: choosing what people should look at, and recording what they settle."""
