@@ -1,4 +1,4 @@
-"""One fit of a heat-map network to scenes, which can be stopped, killed and gone on with."""
+"""One fit of a network to scenes, which can be stopped, killed and gone on with."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from structloop.core.errors import TrainingStoppedError
+from structloop.models.pickers.architecture import Architecture
 from structloop.models.pickers.augmenting import Augmentation, draw_batch
-from structloop.models.pickers.heatmap_network import HeatmapNetwork
-from structloop.models.pickers.learning import Learner, Schedule, saved_facts
+from structloop.models.pickers.heatmap import HeatmapArchitecture
+from structloop.models.pickers.learning import Learner, Schedule, load_trained, saved_facts
 from structloop.models.pickers.scenes import Scene
 from structloop.models.pickers.training_plan import TrainingSettings
 
@@ -30,9 +31,11 @@ def fit(
     after_step: Callable[[int, float], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     augmentation: Augmentation | None = None,
+    architecture: Architecture | None = None,
 ) -> dict[str, Tensor]:
     """The averaged weights after `steps` steps from `start` (random weights without it).
 
+    The network is `architecture`'s (the heat map's without one); of what is frozen in it, nothing is returned.
     Every step's patches depend on the seed, `stream` and the step's number only, so that a fit that was killed and goes
     on from `folder` gives what it would have given.
 
@@ -41,9 +44,9 @@ def fit(
         ValueError: `folder` holds a checkpoint of another network.
     """
     torch.manual_seed(settings.seed * 1009 + stream)
-    network = HeatmapNetwork()
+    network = (architecture or HeatmapArchitecture()).build()
     if start is not None:
-        network.load_state_dict(dict(start))
+        load_trained(network, start)
     learner = Learner(network, Schedule(steps, settings.peak, _RISE, _AVERAGE))
     if folder is not None and saved_facts(folder) is not None:
         learner.load(folder)

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-STRIDE = 16
-"""Height and width of an input are multiples of it."""
+from structloop.models.pickers.architecture import STRIDE
 
 CHANNELS = (32, 56, 96, 112)
 OUTPUTS = 3

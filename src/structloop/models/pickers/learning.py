@@ -1,4 +1,4 @@
-"""The training loop of heat-map networks: one step, weight averaging, and checkpoints that survive `kill -9`."""
+"""The training loop of pickers' networks: one step, weight averaging, and checkpoints that survive `kill -9`."""
 
 import json
 import math
@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from structloop.models.pickers.architecture import frozen_names, trained_state
 from structloop.models.pickers.augmenting import Batch
-from structloop.models.pickers.heatmap_network import HeatmapNetwork
 from structloop.models.runtime import processor_has_bf16
 
 _OFFSET_SHARE = 0.15
@@ -52,11 +52,12 @@ class Learner:
     """A network in training, the running average of its weights, and the optimiser's state.
 
     Args:
-        network: Trained in place.
+        network: Trained in place: those of its parameters that require gradients. What is frozen (see `frozen_names`)
+            is neither averaged nor saved.
         schedule: How long and how fast.
     """
 
-    def __init__(self, network: HeatmapNetwork, schedule: Schedule) -> None:
+    def __init__(self, network: nn.Module, schedule: Schedule) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         # Every convolution reads its weights in this layout.
         self.network = network.to(self.device)
@@ -65,8 +66,9 @@ class Learner:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.schedule = schedule
         self.done = 0
-        self._average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-        self._optimiser = torch.optim.AdamW(network.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=_WEIGHT_DECAY)
+        self._average = {name: tensor.detach().clone() for name, tensor in trained_state(network).items()}
+        self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._optimiser = torch.optim.AdamW(self._parameters, lr=0.0, betas=(0.9, 0.98), weight_decay=_WEIGHT_DECAY)
         # The exponent of bf16 is that of fp32, so gradients need no scaling; weights and sums stay in fp32.
         self._short = processor_has_bf16() if self.device.type == "cpu" else torch.cuda.is_bf16_supported()
 
@@ -81,7 +83,7 @@ class Learner:
         loss = picking_loss(output.float(), batch)
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
+        nn.utils.clip_grad_norm_(self._parameters, _LARGEST_GRADIENT)
         self._optimiser.step()
         self.done += 1
         self._follow()
@@ -90,7 +92,7 @@ class Learner:
     def _follow(self) -> None:
         past = min(self.schedule.average, (1 + self.done) / (10 + self.done))
         with torch.no_grad():
-            for name, tensor in self.network.state_dict().items():
+            for name, tensor in trained_state(self.network).items():
                 if tensor.is_floating_point():
                     self._average[name].lerp_(tensor, 1 - past)
                 else:
@@ -108,9 +110,9 @@ class Learner:
             facts: Kept beside it as JSON; `load` returns them.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors = {f"network.{name}": tensor for name, tensor in trained_state(self.network).items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self._average.items()}
-        for index, parameter in enumerate(self.network.parameters()):
+        for index, parameter in enumerate(self._parameters):
             for name, value in self._optimiser.state.get(parameter, {}).items():
                 tensors[f"optimiser.{index}.{name}"] = value
         whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
@@ -136,13 +138,13 @@ class Learner:
             for key, tensor in tensors.items():
                 kind, _, name = key.partition(".")
                 parts[kind][name] = tensor
-            self.network.load_state_dict(parts["network"])
+            load_trained(self.network, parts["network"])
         except (safetensors.SafetensorError, RuntimeError, KeyError) as error:
             raise ValueError(
                 f"{folder}: the checkpoint is of another network or damaged; remove it ({error})"
             ) from error
         self._average = parts["average"]
-        for index, parameter in enumerate(self.network.parameters()):
+        for index, parameter in enumerate(self._parameters):
             found = {
                 name.partition(".")[2]: value
                 for name, value in parts["optimiser"].items()
@@ -151,6 +153,16 @@ class Learner:
             if found:
                 self._optimiser.state[parameter] = found | {"step": found["step"].cpu()}
         self.done = int(state["step"])
+
+
+def load_trained(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Puts `state`, which `trained_state` gave, into a network; what is frozen in it stays.
+
+    Raises:
+        RuntimeError: A tensor is missing, too many, or of another shape; the message names it.
+    """
+    frozen = {name: tensor for name, tensor in network.state_dict().items() if name in frozen_names(network)}
+    network.load_state_dict({**state, **frozen})
 
 
 def saved_facts(folder: Path) -> dict[str, object] | None:
@@ -186,4 +198,4 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
     partial.replace(path)
 
 
-__all__ = ["Learner", "Schedule", "picking_loss", "saved_facts"]
+__all__ = ["Learner", "Schedule", "load_trained", "picking_loss", "saved_facts"]

@@ -1,4 +1,4 @@
-"""Training a heat-map picker on a few labelled micrographs, within a time, with scores that mean what they say.
+"""Training a picker on a few labelled micrographs, within a time, with scores that mean what they say.
 
 First the network is fitted some times with a part of the micrographs left out each time (with one half, where there is
 one micrograph); how its candidates fare there gives the calibration and the expected precision and recall. Then it is
@@ -19,13 +19,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from structloop.core.errors import ParticlesError
+from structloop.models.pickers.architecture import Architecture, TrainablePicker
 from structloop.models.pickers.calibration import MATCH_DIAMETERS, Judged, judged_calibration, matched
 from structloop.models.pickers.fitting import fit
-from structloop.models.pickers.heatmap import DEFAULT_VIEWS, WEIGHTS_FILE, HeatmapPicker, picker_of
+from structloop.models.pickers.heatmap import WEIGHTS_FILE, HeatmapArchitecture
 from structloop.models.pickers.labels import Seen, look, part_of, scene_of
 from structloop.models.pickers.peaks import find_peaks
 from structloop.models.pickers.preparing import WORKING_DIAMETER_PX
-from structloop.models.pickers.protocol import LabelledMicrograph
+from structloop.models.pickers.protocol import LabelledMicrograph, Picker
 from structloop.models.pickers.scenes import Scene
 from structloop.models.pickers.training_plan import (
     Fold,
@@ -51,27 +52,31 @@ class TrainedPicker:
         card: Without its list of files.
         state: Weights.
         judged: Candidates of micrographs that were left out, and how they fared.
+        architecture: Of the network.
     """
 
     card: PickerCard
     state: Mapping[str, Tensor]
     judged: tuple[Judged, ...]
+    architecture: Architecture
 
     def save(self, folder: Path) -> None:
         """Writes the weights to `folder`, as `ModelRegistry.add` takes them in under `card`."""
         folder.mkdir(parents=True, exist_ok=True)
         save_file({name: tensor.contiguous() for name, tensor in self.state.items()}, folder / WEIGHTS_FILE)
 
-    def picker(self, runtime: Runtime | None = None) -> HeatmapPicker:
+    def picker(self, runtime: Runtime | None = None) -> TrainablePicker:
         """The picker, ready to pick."""
-        return picker_of(self.card, self.state, runtime)
+        return self.architecture.picker(self.card, self.state, runtime)
 
 
 def train_picker(
     labelled: Sequence[LabelledMicrograph],
     *,
     name: str,
-    start_from: HeatmapPicker | None,
+    start_from: TrainablePicker | None,
+    architecture: Architecture | None = None,
+    guide: Picker | None = None,
     settings: TrainingSettings | None = None,
     diameter_px: float | None = None,
     pixel_size_angstrom: float | None = None,
@@ -87,7 +92,9 @@ def train_picker(
         labelled: At least one micrograph with at least one particle; all of one working sampling.
         name: Of the model.
         start_from: A picker to start from, usually the general one; None starts from random weights, which takes
-            several times as many steps and needs complete labels.
+            several times as many steps, and needs complete labels or a `guide`.
+        architecture: Of the network, and of `start_from`; the heat map without one.
+        guide: A picker that looks at the labelled micrographs in the place of `start_from`.
         settings: Time, seed and so on.
         diameter_px, pixel_size_angstrom, contrast: For the card: of the stored micrographs.
         on_progress: Called after every step.
@@ -101,6 +108,7 @@ def train_picker(
         TrainingStoppedError: `should_stop` said so.
     """
     settings = settings or TrainingSettings()
+    architecture = architecture or HeatmapArchitecture()
     _check(labelled)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -110,19 +118,21 @@ def train_picker(
         ]
     begun = time.monotonic()
     seen: list[Seen | None] = [None] * len(labelled)
-    if start_from is not None:
-        seen = [*look(start_from, labelled)]
+    looking = guide or start_from
+    if looking is not None:
+        seen = [*look(looking, labelled)]
     scenes = [scene_of(each, what) for each, what in zip(labelled, seen, strict=True)]
     start = start_from.state if start_from is not None else None
     folds = folds_of(len(labelled), settings)
-    digest = digest_of(labelled, settings, start_from.card.version if start_from else "random weights")
+    origins = [each.card.version if each else "random weights" for each in (start_from, *([guide] if guide else []))]
+    digest = digest_of(labelled, settings, " ".join([*origins, architecture.identity]).strip())
     plan = Plan.opened(checkpoint_folder, digest)
     if "fold_steps" not in plan:
-        seconds = _seconds_per_step(scenes, start, settings)
+        seconds = _seconds_per_step(scenes, start, settings, architecture)
         final, short = steps_within(settings, seconds, len(folds))
         plan.update(final_steps=final, fold_steps=short)
     teller = Teller(plan, len(folds), on_progress)
-    card = _card(name, settings, labelled, start_from, plan, (diameter_px, pixel_size_angstrom, contrast))
+    card = _card(name, settings, labelled, start_from, architecture, plan, (diameter_px, pixel_size_angstrom, contrast))
     judged: list[Judged] = []
     for number, fold in enumerate(folds):
         kept = plan.kept(f"fold-{number}")
@@ -137,8 +147,9 @@ def train_picker(
                 folder=plan.folder(f"fold-{number}"),
                 after_step=teller.of(stage, number * plan.steps("fold_steps")),
                 should_stop=should_stop,
+                architecture=architecture,
             )
-            kept = _judge(picker_of(card, state, runtime), labelled, seen, fold)
+            kept = _judge(architecture.picker(card, state, runtime), labelled, seen, fold)
             plan.update(**{f"fold-{number}": kept})
         judged += [_judged(each) for each in kept]
     if settings.steps is None and "replanned" not in plan:
@@ -158,8 +169,9 @@ def train_picker(
         folder=plan.folder("final"),
         after_step=teller.of("learning from everything", len(folds) * plan.steps("fold_steps")),
         should_stop=should_stop,
+        architecture=architecture,
     )
-    return TrainedPicker(_calibrated(card, judged, plan), state, tuple(judged))
+    return TrainedPicker(_calibrated(card, judged, plan), state, tuple(judged), architecture)
 
 
 def _check(labelled: Sequence[LabelledMicrograph]) -> None:
@@ -186,9 +198,18 @@ def _masked(each: LabelledMicrograph) -> NDArray[np.bool_]:
     return np.asarray(beyond | each.micrograph.mask[row, column], np.bool_)
 
 
-def _seconds_per_step(scenes: Sequence[Scene], start: Mapping[str, Tensor] | None, settings: TrainingSettings) -> float:
+def _seconds_per_step(
+    scenes: Sequence[Scene],
+    start: Mapping[str, Tensor] | None,
+    settings: TrainingSettings,
+    architecture: Architecture,
+) -> float:
     times: list[float] = []
-    fit(scenes, start, _TIMED_STEPS, settings, stream=0, after_step=lambda *_: times.append(time.monotonic()))
+
+    def tick(_done: int, _loss: float) -> None:
+        times.append(time.monotonic())
+
+    fit(scenes, start, _TIMED_STEPS, settings, stream=0, after_step=tick, architecture=architecture)
     # The first step also allocates and compiles.
     return (times[-1] - times[0]) / (len(times) - 1)
 
@@ -201,7 +222,7 @@ def _training_part(scenes: Sequence[Scene], fold: Fold, diameter_px: float) -> l
 
 
 def _judge(
-    picker: HeatmapPicker, labelled: Sequence[LabelledMicrograph], seen: Sequence[Seen | None], fold: Fold
+    picker: Picker, labelled: Sequence[LabelledMicrograph], seen: Sequence[Seen | None], fold: Fold
 ) -> list[dict[str, object]]:
     """How the candidates fare in what was left out, as it is kept in the plan."""
     working = picker.card.working_diameter_px
@@ -232,23 +253,24 @@ def _card(
     name: str,
     settings: TrainingSettings,
     labelled: Sequence[LabelledMicrograph],
-    start_from: HeatmapPicker | None,
+    start_from: TrainablePicker | None,
+    architecture: Architecture,
     plan: Plan,
     stored: tuple[float | None, float | None, Literal["dark", "bright"]],
 ) -> PickerCard:
     marked = sum(len(each.xy_px) for each in labelled)
-    base = f"{start_from.card.name} {start_from.card.version}" if start_from is not None else None
+    started = f"{start_from.card.name} {start_from.card.version}" if start_from is not None else None
     return PickerCard(
         name=name,
         summary=f"Picks one kind of particle, learnt from {marked} marked in {len(labelled)} micrographs.",
         task="particle-picking",
-        family="heatmap",
+        family=architecture.family,
         working_diameter_px=start_from.card.working_diameter_px if start_from is not None else WORKING_DIAMETER_PX,
         diameter_px=stored[0],
         pixel_size_angstrom=stored[1],
         contrast=stored[2],
-        parameters={"views": DEFAULT_VIEWS},
-        base=base,
+        parameters=dict(architecture.parameters),
+        base=architecture.base or started,
         licence=start_from.card.licence if start_from is not None else "the labels' owner decides",
         origin=f"trained here with seed {settings.seed}, {plan.steps('final_steps')} steps",
         created=datetime.now(UTC).date(),
