@@ -20,6 +20,7 @@ field, and what to do.
     │   ├── ModelFormatError (ValueError)     weights, card and architecture do not fit together
     │   ├── UnsupportedModalityError (ValueError)    the model does not serve that kind of image
     │   ├── DownloadRefusedError (PermissionError)   a download would be needed and was not asked for
+    │   ├── TrainingError (ValueError)        a training cannot begin, or cannot keep its state
     │   └── TrainingStoppedError (RuntimeError)  a training was stopped; its state is kept
     ├── StoreError
     │   ├── NotFoundError (LookupError)       no such plate, drop, image, ...
@@ -121,6 +122,10 @@ class UnsupportedModalityError(ModelError, ValueError):
 
 class DownloadRefusedError(ModelError, PermissionError):
     """A download would be needed and was not asked for, or the hub cannot be reached."""
+
+
+class TrainingError(ModelError, ValueError):
+    """A training cannot begin with these labels or settings, or its folder cannot keep what it needs."""
 
 
 class TrainingStoppedError(ModelError, RuntimeError):
@@ -346,6 +351,7 @@ __all__ = [
     "StoreUnavailableError",
     "StructloopError",
     "TargetingError",
+    "TrainingError",
     "TrainingStoppedError",
     "UnknownPluginError",
     "UnsupportedModalityError",

@@ -187,7 +187,7 @@ class ModelRegistry:
         name = self.resolve(name, allow_download=allow_download)
         card = self.card(name)
         self.verify(name)
-        return classifier_families.get(card.family).load(self.folder(name), card, self._caching(runtime))
+        return classifier_families.get(card.family).load(self.folder(name), card, self.caching(runtime))
 
     def load_picker(self, name: str, runtime: Runtime | None = None, *, allow_download: bool = False) -> Picker:
         """The picker `name` (or hub id), its files verified, ready to pick.
@@ -199,9 +199,10 @@ class ModelRegistry:
         name = self.resolve(name, allow_download=allow_download)
         card = self.picker_card(name)
         self.verify(name)
-        return picker_families.get(card.family).load(self.folder(name), card, self._caching(runtime))
+        return picker_families.get(card.family).load(self.folder(name), card, self.caching(runtime))
 
-    def _caching(self, runtime: Runtime | None) -> Runtime:
+    def caching(self, runtime: Runtime | None = None) -> Runtime:
+        """`runtime` (None: the default one), with converted networks kept in the home folder unless it says where."""
         runtime = runtime or Runtime()
         return runtime if runtime.cache_folder is not None else replace(runtime, cache_folder=self._cache)
 

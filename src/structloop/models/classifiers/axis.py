@@ -15,7 +15,7 @@ from PIL import Image
 
 from structloop.core.errors import ModelFormatError, UnsupportedModalityError
 from structloop.models.adapters import lora
-from structloop.models.adapters.tensors import check_shapes, read_json_object, read_shapes, read_tensors
+from structloop.models.adapters.tensors import read_json_object
 from structloop.models.classifiers import axis_preprocessing
 from structloop.models.classifiers.axis_checkpoint import (
     AXIS_LABELS,
@@ -24,7 +24,9 @@ from structloop.models.classifiers.axis_checkpoint import (
     AxisCheckpoint,
     read_checkpoint,
 )
-from structloop.models.classifiers.dinov2 import Dinov2Architecture, build_network, read_architecture
+from structloop.models.classifiers.axis_network import check_network, network_architecture, network_weights
+from structloop.models.classifiers.dinov2 import build_features, build_network
+from structloop.models.classifiers.features import FeatureSource
 from structloop.models.classifiers.protocol import ConversionRequest, ImageBatch
 from structloop.models.runtime import Network, NetworkSource, Runtime, compile_network
 from structloop.schema.images import Modality
@@ -56,8 +58,7 @@ class AxisFamily:
             raise ModelFormatError(f"model '{card.name}': input.interpolation must be bilinear")
         folders = {modality: _network_folder(card, modality) for modality in card.modalities}
         for name in set(folders.values()):
-            where = folder / name / WEIGHTS_FILE
-            check_shapes(read_shapes(where), _architecture(folder / name).shapes(len(AXIS_LABELS)), str(where))
+            check_network(folder / name)
         return AxisClassifier(folder, card, folders, runtime)
 
     def recognises(self, folder: Path) -> bool:
@@ -98,6 +99,27 @@ class AxisFamily:
             raise ModelFormatError("the checkpoints ask for different preprocessing, so they cannot be one model")
         return _card(request, read, parameters)
 
+    def feature_source(self, folder: Path, card: ModelCard, modality: Modality) -> FeatureSource:
+        """Class token and mean of the patch tokens, behind the network's own log-odds; see `FeatureFamily`.
+
+        Raises:
+            ModelFormatError, UnsupportedModalityError: see `FeatureFamily.feature_source`.
+        """
+        _check_serves(card, modality)
+        network = folder / _network_folder(card, modality)
+        check_network(network)
+        architecture, specification = network_architecture(network), card.input
+        return FeatureSource(
+            key=f"features-{card.version}-{modality.value}",
+            build=lambda: build_features(
+                architecture, network_weights(network), specification, str(network / WEIGHTS_FILE)
+            ),
+            width=1 + 2 * architecture.hidden_size,
+            prepare=lambda image: axis_preprocessing.prepare_grayscale(image, specification),
+            input_shape=(1, specification.height_px, specification.width_px),
+            input_type="uint8",
+        )
+
 
 class AxisClassifier:
     """The networks of one AXIS model; see `structloop.models.classifiers.protocol.Classifier`."""
@@ -129,9 +151,7 @@ class AxisClassifier:
         return self._networks[name](batch)
 
     def _folder_for(self, modality: Modality) -> str:
-        if modality not in self._folders:
-            served = ", ".join(each.value for each in self._card.modalities)
-            raise UnsupportedModalityError(f"model '{self._card.name}' serves {served}, not {modality.value}")
+        _check_serves(self._card, modality)
         return self._folders[modality]
 
     def _source(self, name: str) -> NetworkSource:
@@ -140,11 +160,20 @@ class AxisClassifier:
         return NetworkSource(
             key=f"{self._card.family}-{self._card.version}-{name}",
             build=lambda: build_network(
-                _architecture(self._folder / name), read_tensors(weights), specification, str(weights)
+                network_architecture(self._folder / name),
+                network_weights(self._folder / name),
+                specification,
+                str(weights),
             ),
             input_shape=(1, specification.height_px, specification.width_px),
             input_type="uint8",
         )
+
+
+def _check_serves(card: ModelCard, modality: Modality) -> None:
+    if not card.serves(modality):
+        served = ", ".join(each.value for each in card.modalities)
+        raise UnsupportedModalityError(f"model '{card.name}' serves {served}, not {modality.value}")
 
 
 def _network_folder(card: ModelCard, modality: Modality) -> str:
@@ -154,10 +183,6 @@ def _network_folder(card: ModelCard, modality: Modality) -> str:
             f"model '{card.name}': parameter '{_PARAMETER}{modality.value}' does not name a folder with {WEIGHTS_FILE}"
         )
     return name
-
-
-def _architecture(folder: Path) -> Dinov2Architecture:
-    return read_architecture(read_json_object(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
 
 
 def _card(

@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from structloop.core.errors import ImageFormatError, ModelFormatError, UnsupportedModalityError
-from structloop.models.classifiers.compact_network import HEADS, CompactNetwork
+from structloop.models.classifiers.compact_network import HEAD_FEATURES, HEADS, CompactNetwork
 from structloop.models.classifiers.efficientnet_lite import STRIDE
+from structloop.models.classifiers.features import FeatureSource
 from structloop.models.classifiers.protocol import Classifier, ImageBatch
 from structloop.models.runtime import Network, NetworkSource, Runtime, compile_network
 from structloop.schema.images import Modality
@@ -77,6 +78,18 @@ class _Logits(nn.Module):
         return torch.cat(columns, dim=1)
 
 
+class _Features(nn.Module):
+    """What one head makes its score of; the first is the card's log-odds of a crystal."""
+
+    def __init__(self, network: CompactNetwork, head: int) -> None:
+        super().__init__()
+        self.network = network
+        self._head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network.head_features(images, self._head)
+
+
 class CompactClassifier:
     """A loaded compact classifier; satisfies `Classifier`."""
 
@@ -108,11 +121,7 @@ class CompactClassifier:
         return np.ascontiguousarray(self._network(batch)[:, first : first + 2])
 
     def _check(self, modality: Modality) -> None:
-        if not self._card.serves(modality):
-            served = ", ".join(served.value for served in self._card.modalities)
-            raise UnsupportedModalityError(
-                f"model {self._card.name} does not score {modality.value} images; it serves: {served}"
-            )
+        _check_serves(self._card, modality)
 
 
 class CompactFamily:
@@ -144,6 +153,30 @@ class CompactFamily:
 
         return CompactClassifier(card, compile_network(NetworkSource(card.version, build, shape, "uint8"), precise))
 
+    def feature_source(self, folder: Path, card: ModelCard, modality: Modality) -> FeatureSource:
+        """The features that the head of `modality` makes its score of; see `FeatureFamily`.
+
+        Raises:
+            ModelFormatError, UnsupportedModalityError: see `FeatureFamily.feature_source`.
+        """
+        _check_card(card)
+        _check_serves(card, modality)
+        network = load_network(folder / "model.safetensors")
+        width_px, height_px = card.input.width_px, card.input.height_px
+
+        def prepare(image: Image.Image) -> NDArray[np.uint8]:
+            return np.array(fit_grey(image, width_px, height_px), dtype=np.uint8)[np.newaxis]
+
+        return FeatureSource(
+            key=f"features-{card.version}-{modality.value}",
+            build=lambda: _Features(network, HEADS.index(modality.value)).eval(),
+            width=HEAD_FEATURES,
+            prepare=prepare,
+            input_shape=(1, height_px, width_px),
+            input_type="uint8",
+            precision="fp32",
+        )
+
 
 def load_network(path: Path) -> CompactNetwork:
     """The network with the weights of a safetensors file (16- or 32-bit floats), in eval mode.
@@ -162,6 +195,12 @@ def load_network(path: Path) -> CompactNetwork:
     except RuntimeError as error:
         raise ModelFormatError(f"weights {path} do not fit the compact network: {error}") from error
     return network.eval().requires_grad_(False)
+
+
+def _check_serves(card: ModelCard, modality: Modality) -> None:
+    if not card.serves(modality):
+        served = ", ".join(served.value for served in card.modalities)
+        raise UnsupportedModalityError(f"model {card.name} does not score {modality.value} images; it serves: {served}")
 
 
 def _check_card(card: ModelCard) -> None:

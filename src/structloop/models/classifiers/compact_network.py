@@ -22,6 +22,9 @@ HEADS = ("visible", "uv")
 EVIDENCE_STRIDE = 8
 """Input pixels per element of the evidence map, in y and x."""
 
+HEAD_FEATURES = 101
+"""What `CompactNetwork.head_features` gives of an image: score, its two layers of statistics, the features found."""
+
 _WIDTH = 64
 _SHARPNESS = 1.0
 _FEW, _MANY = 4, 48
@@ -82,6 +85,18 @@ class _Head(nn.Module):
         self.direct = nn.Linear(4, 1)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        evidence, statistics, found = self._gathered(features)
+        score = self.direct(statistics) + self.gather(torch.cat([found, 0.2 * statistics], dim=1))
+        return score, evidence
+
+    def penultimate(self, features: Tensor) -> Tensor:
+        """Score, hidden layer, statistics and gathered features, `(n, HEAD_FEATURES)`: the score is linear in these."""
+        _, statistics, found = self._gathered(features)
+        gathered = torch.cat([found, 0.2 * statistics], dim=1)
+        hidden = self.gather[1](self.gather[0](gathered))
+        return torch.cat([self.direct(statistics) + self.gather[2](hidden), hidden, statistics, found], dim=1)
+
+    def _gathered(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         evidence: Tensor = self.local(features)
         flat = evidence.flatten(1)
         ranked = flat.topk(_MANY, dim=1).values
@@ -96,8 +111,7 @@ class _Head(nn.Module):
             ],
             dim=1,
         )
-        score = self.direct(statistics) + self.gather(torch.cat([found, 0.2 * statistics], dim=1))
-        return score, evidence
+        return evidence, statistics, found
 
 
 class CompactNetwork(nn.Module):
@@ -113,18 +127,32 @@ class CompactNetwork(nn.Module):
 
     def detailed(self, images: Tensor) -> CompactOutput:
         """Scores and evidence of greyscale images `(n, 1, h, w)`, values 0 to 255, h and w multiples of 32."""
+        merged = self._merged(images)
+        outputs = [head(merged) for head in self.heads]
+        return CompactOutput(
+            scores=torch.cat([score for score, _ in outputs], dim=1),
+            evidence=torch.cat([evidence for _, evidence in outputs], dim=1),
+        )
+
+    def head_features(self, images: Tensor, head: int) -> Tensor:
+        """What the head of index `head` makes its score of, `(n, HEAD_FEATURES)`; the first is the score itself.
+
+        Args:
+            images: As `detailed` takes them.
+            head: Place in `HEADS`.
+        """
+        features: Tensor = self.heads[head].penultimate(self._merged(images))  # type: ignore[operator]
+        return features
+
+    def _merged(self, images: Tensor) -> Tensor:
         grey = normalise_contrast(images.to(torch.float32) / 255.0)
         quarter, eighth, sixteenth, thirtysecond = self.backbone(grey.expand(-1, 3, -1, -1))
         merged: Tensor = self.refine[2](self.lateral[2](thirtysecond))
         merged = functional.interpolate(merged, scale_factor=2.0, mode="nearest")
         merged = self.refine[1](merged + self.lateral[1](sixteenth))
         merged = functional.interpolate(merged, scale_factor=2.0, mode="nearest")
-        merged = self.refine[0](merged + self.lateral[0](eighth) + self.fine(quarter))
-        outputs = [head(merged) for head in self.heads]
-        return CompactOutput(
-            scores=torch.cat([score for score, _ in outputs], dim=1),
-            evidence=torch.cat([evidence for _, evidence in outputs], dim=1),
-        )
+        finest: Tensor = self.refine[0](merged + self.lateral[0](eighth) + self.fine(quarter))
+        return finest
 
     def forward(self, images: Tensor) -> Tensor:
         """Log-odds of a crystal, `(n, 2)`, one column per head of `HEADS`. See `detailed`."""

@@ -154,4 +154,41 @@ def build_network(
     return GrayscaleDinov2().eval()
 
 
-__all__ = ["LINEAR_LAYERS", "Dinov2Architecture", "build_network", "read_architecture"]
+def build_features(
+    architecture: Dinov2Architecture, weights: Mapping[str, "Tensor"], specification: InputSpecification, where: str
+) -> "nn.Module":
+    """The network from grayscale bytes `(n, 1, h, w)` to `(n, 1 + 2 hidden_size)`, in eval mode.
+
+    First the log-odds of the first of its two classes, then what the head sees: class token and mean of the patch
+    tokens.
+
+    Args:
+        architecture, weights, specification, where: As `build_network` takes them, a head of two classes included.
+
+    Raises:
+        ModelFormatError: the weights are not exactly the network's parameters.
+    """
+    import torch
+    from torch import nn
+
+    network = build_network(architecture, weights, specification, where)
+    head: nn.Linear = network.get_submodule("classifier.classifier")  # type: ignore[assignment]
+
+    class Dinov2Features(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            values = pixels.float() / 255.0
+            normalised = (values - self.network.get_buffer("mean")) / self.network.get_buffer("std")
+            backbone = self.network.get_submodule("classifier.dinov2")
+            tokens: torch.Tensor = backbone(pixel_values=normalised).last_hidden_state
+            seen = torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=1)
+            logits = head(seen)
+            return torch.cat([logits[:, :1] - logits[:, 1:], seen], dim=1)
+
+    return Dinov2Features().eval()
+
+
+__all__ = ["LINEAR_LAYERS", "Dinov2Architecture", "build_features", "build_network", "read_architecture"]

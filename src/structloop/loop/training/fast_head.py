@@ -1,0 +1,208 @@
+"""The fast head: a linear head on frozen features, its strength chosen by groups, calibrated out of sample."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structloop.core.errors import TrainingError
+from structloop.loop.training.groups import group_folds, usable_folds
+from structloop.loop.training.logistic import FittedHead, Standardiser, class_weights, fit_logistic
+from structloop.loop.training.thresholds import choose_threshold
+from structloop.models.calibration import apply_calibration, fit_platt
+from structloop.models.classifiers.fast_head import LinearHead
+from structloop.schema.models import Calibration
+
+Floats = NDArray[np.float64]
+
+STRENGTHS: tuple[float, ...] = tuple(float(10**power) for power in np.arange(1.5, -4.01, -0.5))
+"""Strengths that are tried, from the head that stays at its start to the one that follows every label."""
+
+MOST_FOLDS = 5
+_LEAST_VALIDATION = 5
+
+
+@dataclass(frozen=True)
+class LabelledFeatures:
+    """Features with their labels and groups.
+
+    Attributes:
+        features: `(n, width)`; the first column is the base's log-odds of the positive label.
+        is_positive: `(n,)`.
+        groups: What folds never cut, `n` of them.
+    """
+
+    features: NDArray[np.float32]
+    is_positive: NDArray[np.bool_]
+    groups: Sequence[str]
+
+
+@dataclass(frozen=True)
+class FastHeadFit:
+    """A trained fast head and how it came about.
+
+    Attributes:
+        head: On the features as the base gives them.
+        calibration: Fitted on what folds said of items that they had not seen.
+        alarm_threshold: On calibrated probabilities.
+        strength: The one chosen.
+        losses: Weighted log loss out of fold, by strength.
+        folds: How many.
+        out_of_fold: `(n,)` log-odds of the training items, each by a head that had not seen its group.
+        remarks: What a reader of the card should know of this fit.
+    """
+
+    head: LinearHead
+    calibration: Calibration
+    alarm_threshold: float
+    strength: float
+    losses: dict[float, float]
+    folds: int
+    out_of_fold: Floats
+    remarks: tuple[str, ...]
+
+
+def fit_fast_head(
+    train: LabelledFeatures,
+    validation: LabelledFeatures | None = None,
+    *,
+    positive_class_id: int = 0,
+    from_base: bool = True,
+    prevalence: float | None = None,
+    seed: int = 0,
+    strengths: Sequence[float] = STRENGTHS,
+) -> FastHeadFit:
+    """Trains a head.
+
+    Strength, calibration and weights come from the training items alone, by folds that never cut a group. The threshold
+    comes from validation; where that is missing or too small, from what the folds said out of sample.
+
+    Args:
+        train: At least one item of each class.
+        validation: Items of other groups.
+        positive_class_id: Place of the positive label among the two; the class weights go by it.
+        from_base: Whether the penalty pulls towards the base's own log-odds (else towards knowing nothing).
+        prevalence: Share of positives for which the probabilities shall hold; None: the training set's.
+        seed: Of the folds.
+        strengths: To choose from.
+
+    Raises:
+        TrainingError: a class is missing, or nothing can be learnt from these labels.
+    """
+    truth = np.asarray(train.is_positive, dtype=np.bool_)
+    class_ids = np.where(truth, positive_class_id, 1 - positive_class_id)
+    weights = class_weights(class_ids)[class_ids]
+    folds, remarks = _folds(train.groups, truth, seed)
+    candidates = sorted(set(strengths), reverse=True)
+    out_of_fold = _out_of_fold(train.features, truth, weights, folds, candidates, from_base)
+    chosen, losses = _choose(truth, weights, out_of_fold, candidates)
+    judged = out_of_fold[chosen]
+    try:
+        calibration = fit_platt(
+            _two_columns(judged),
+            truth,
+            0,
+            prevalence=prevalence,
+            note=f"Platt, on {len(truth)} training items by folds that had not seen their groups",
+        )
+    except ValueError as error:
+        raise TrainingError(
+            f"these labels teach nothing that holds on other groups ({error}); look through the labels, or label more "
+            "items of more plates"
+        ) from error
+    threshold_truth, threshold_scores = truth, judged
+    head = _final(train.features, truth, weights, candidates[chosen], from_base)
+    if validation is not None and _is_enough(validation.is_positive):
+        threshold_truth = np.asarray(validation.is_positive, dtype=np.bool_)
+        threshold_scores = head.log_odds(validation.features)
+    else:
+        remarks += ("Its threshold comes from training items, out of fold: there was no validation set to speak of.",)
+    probabilities = apply_calibration(calibration, _two_columns(threshold_scores), 0)
+    return FastHeadFit(
+        head=head,
+        calibration=calibration,
+        alarm_threshold=choose_threshold(threshold_truth, probabilities),
+        strength=candidates[chosen],
+        losses=dict(zip(candidates, losses.tolist(), strict=True)),
+        folds=int(folds.max()) + 1,
+        out_of_fold=judged,
+        remarks=remarks,
+    )
+
+
+def _folds(groups: Sequence[str], truth: NDArray[np.bool_], seed: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    count = usable_folds(groups, truth, MOST_FOLDS)
+    if count >= 2:
+        return group_folds(groups, truth, count, seed=seed), ()
+    items = [str(index) for index in range(len(truth))]
+    count = usable_folds(items, truth, MOST_FOLDS)
+    if count < 2:
+        raise TrainingError(
+            "a fast head needs at least two labelled images of each class; label some more, then train again"
+        )
+    remark = "All items of a class came from one group: strength and calibration were chosen by folds that cut groups."
+    return group_folds(items, truth, count, seed=seed), (remark,)
+
+
+def _out_of_fold(
+    features: NDArray[np.float32],
+    truth: NDArray[np.bool_],
+    weights: Floats,
+    folds: NDArray[np.int64],
+    strengths: Sequence[float],
+    from_base: bool,
+) -> Floats:
+    """Log-odds `(strengths, n)`, each item's by a fit without its fold."""
+    found = np.empty((len(strengths), len(truth)))
+    for fold in range(int(folds.max()) + 1):
+        inside = folds == fold
+        scale = Standardiser.fitted(features[~inside])
+        seen, unseen = scale(features[~inside]), scale(features[inside])
+        start = features[:, 0].astype(np.float64) if from_base else np.zeros(len(truth))
+        fitted: FittedHead | None = None
+        for index, strength in enumerate(strengths):
+            fitted = fit_logistic(seen, truth[~inside], weights[~inside], start[~inside], strength, warm=fitted)
+            found[index, inside] = start[inside] + unseen @ fitted.change + fitted.bias
+    return found
+
+
+def _choose(
+    truth: NDArray[np.bool_], weights: Floats, out_of_fold: Floats, strengths: Sequence[float]
+) -> tuple[int, Floats]:
+    """The strongest that is not clearly worse than the best: within one standard error of the paired difference."""
+    losses = np.logaddexp(0.0, -np.where(truth, 1.0, -1.0) * out_of_fold) * weights
+    mean: Floats = losses.mean(axis=1)
+    best = int(np.argmin(mean))
+    difference = losses - losses[best]
+    error = difference.std(axis=1) / np.sqrt(len(truth))
+    for index in range(len(strengths)):
+        if mean[index] - mean[best] <= error[index]:
+            return index, mean
+    return best, mean
+
+
+def _final(
+    features: NDArray[np.float32], truth: NDArray[np.bool_], weights: Floats, strength: float, from_base: bool
+) -> LinearHead:
+    scale = Standardiser.fitted(features)
+    start = features[:, 0].astype(np.float64) if from_base else np.zeros(len(truth))
+    fitted = fit_logistic(scale(features), truth, weights, start, strength)
+    weights = fitted.change / scale.scale
+    bias = fitted.bias
+    if from_base:
+        weights[0] += 1.0
+        bias += float(scale.mean[0])
+    return LinearHead(scale.mean, weights, bias)
+
+
+def _is_enough(is_positive: NDArray[np.bool_]) -> bool:
+    positives = int(np.sum(is_positive))
+    return positives >= _LEAST_VALIDATION and len(is_positive) - positives >= _LEAST_VALIDATION
+
+
+def _two_columns(log_odds: Floats) -> Floats:
+    return np.stack([log_odds / 2, -log_odds / 2], axis=1)
+
+
+__all__ = ["MOST_FOLDS", "STRENGTHS", "FastHeadFit", "LabelledFeatures", "fit_fast_head"]
