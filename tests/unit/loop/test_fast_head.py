@@ -164,7 +164,9 @@ def test_a_fast_head_is_a_model_like_any(home: Path) -> None:
     found = classifier.logits(batch, Modality.VISIBLE)
     base = open_base(registry, TINY, Modality.VISIBLE, RUNTIME)
     features = base.extractor.features([base.extractor.prepare(item.load()) for item in items])
-    np.testing.assert_allclose(log_odds(found, 0), made.fit.head.log_odds(features), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        log_odds(found.astype(np.float64), 0), made.fit.head.log_odds(features), rtol=1e-4, atol=1e-3
+    )
     assert crystal_probabilities(card, found, Modality.VISIBLE).shape == (8,)
 
 
@@ -232,7 +234,7 @@ def test_labels_that_the_base_does_not_know_are_refused(home: Path) -> None:
 
 def test_averaging_heads_averages_what_they_say() -> None:
     random = np.random.default_rng(0)
-    heads = [LinearHead(*random.standard_normal((2, 4)), float(index)) for index in range(3)]
+    heads = [LinearHead(random.standard_normal(4), random.standard_normal(4), float(index)) for index in range(3)]
     features = random.standard_normal((7, 4)).astype(np.float32)
     expected = np.average([head.log_odds(features) for head in heads], axis=0, weights=[1, 2, 5])
     np.testing.assert_allclose(average_heads(heads, [1, 2, 5]).log_odds(features), expected)

@@ -6,6 +6,7 @@ labels stays close to the base and one from many goes where the labels lead.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,7 @@ def fit_logistic(
     count, width = features.shape
     shares = sample_weights / count
 
-    def loss(parameters: Floats) -> tuple[float, Floats]:
+    def loss(parameters: Any) -> tuple[float, Any]:
         change, bias = parameters[:width], parameters[width]
         margins = signs * (start_log_odds + features @ change + bias)
         slopes = -signs * expit(-margins) * shares
@@ -115,9 +116,14 @@ def fit_logistic(
         value = float(np.logaddexp(0.0, -margins) @ shares) + 0.5 * strength * float(change @ change)
         return value, gradient
 
-    first = np.zeros(width + 1) if warm is None else np.append(warm.change, warm.bias)
-    options = {"maxiter": _ITERATIONS, "gtol": _GRADIENT_TOLERANCE, "ftol": 1e-12}
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", options=options)
+    first: Any = np.zeros(width + 1) if warm is None else np.append(warm.change, warm.bias)
+    found = minimize(
+        loss,
+        first,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": _ITERATIONS, "gtol": _GRADIENT_TOLERANCE, "ftol": 1e-12},
+    )
     return FittedHead(np.asarray(found.x[:width], dtype=np.float64), float(found.x[width]))
 
 
