@@ -40,6 +40,7 @@ class Standardiser:
         return cls(values.mean(axis=0), np.where(deviation > 1e-9, deviation, 1.0))
 
     def __call__(self, features: NDArray[np.float32]) -> Floats:
+        """Features `(n, width)`, standardised."""
         standardised: Floats = (features.astype(np.float64) - self.mean) / self.scale
         return standardised
 
