@@ -15,9 +15,12 @@ def write_discs(path: Path, seed: int) -> NDArray[np.float64]:
     random = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(np.arange(50, 600, 75), np.arange(50, 500, 75)), axis=-1).reshape(-1, 2)
     centres = grid + random.uniform(-12, 12, grid.shape)
-    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     pixels = random.normal(150, 18, SIZE)
+    around = np.arange(-14, 15)
     for centre in centres:
-        pixels -= 45 * (np.hypot(x - centre[0], y - centre[1]) < DIAMETER_PX / 2)
+        # Only round the disc: pictures of whole distances would take longer than what is tested.
+        x, y = (int(round(each)) + around for each in centre)
+        disc = np.hypot(x[None, :] - centre[0], y[:, None] - centre[1]) < DIAMETER_PX / 2
+        pixels[y[0] : y[-1] + 1, x[0] : x[-1] + 1] -= 45 * disc
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
     return np.asarray(centres, np.float64)

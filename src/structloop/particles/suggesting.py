@@ -6,14 +6,16 @@ Each suggestion is the micrograph whose information times its distance to the ne
 form of farthest-first traversal (Gonzalez, Theor. Comput. Sci. 38 (1985) 293; Sener & Savarese, ICLR 2018).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+from scipy.spatial.distance import cdist
 
 from structloop.core.errors import ParticlesError
 from structloop.models.pickers import Picker, WorkingMicrograph
@@ -30,6 +32,8 @@ from structloop.particles.picking import (
 
 _RINGS = 16
 _LEAST_INFORMATION = 0.05
+_SAMPLED = 400
+"""Micrographs that say how far apart two are as a rule; all pairs of a session's thousands would fill memory."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,24 @@ class MicrographTraits:
     information: float
     expected_particles: float
     traits: NDArray[np.float64]
+
+    def to_json(self) -> dict[str, Any]:
+        """What is known, as it is kept; the name stands elsewhere."""
+        return {
+            "information": round(self.information, 4),
+            "expected_particles": round(self.expected_particles, 4),
+            "traits": [round(float(each), 4) for each in self.traits],
+        }
+
+    @classmethod
+    def from_json(cls, micrograph: str, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(
+            micrograph,
+            float(values["information"]),
+            float(values["expected_particles"]),
+            np.array(values["traits"], np.float64),
+        )
 
 
 @dataclass(frozen=True)
@@ -127,14 +149,15 @@ def suggest(traits: Sequence[MicrographTraits], *, count: int, labelled: Sequenc
     spread = 1.4826 * np.median(np.abs(values - np.median(values, axis=0)), axis=0)
     # A trait that hardly varies is noise; it must not be blown up to the size of the others.
     values = np.clip((values - np.median(values, axis=0)) / np.maximum(spread, 0.1), -4, 4)
-    distances = np.linalg.norm(values[:, None] - values[None], axis=2)
+    sample = values[np.linspace(0, len(values) - 1, min(len(values), _SAMPLED)).astype(np.intp)]
+    distances = cdist(values, sample)
     typical = max(float(np.median(distances[distances > 0])) if (distances > 0).any() else 1.0, 1e-9)
     information = np.array([each.information for each in traits])
     weight = np.sqrt(_LEAST_INFORMATION + information / max(float(information.max()), 1e-12))
     nearest = np.full(len(traits), np.inf)
     for index, each in enumerate(traits):
         if each.micrograph in known:
-            nearest = np.minimum(nearest, distances[index])
+            nearest = np.minimum(nearest, _distance(values, index))
     chosen: list[Suggestion] = []
     while left and len(chosen) < count:
         # Where nothing is labelled, the first is the most informative of those like most others.
@@ -143,9 +166,14 @@ def suggest(traits: Sequence[MicrographTraits], *, count: int, labelled: Sequenc
         each = traits[best]
         novelty = float(nearest[best] / typical) if np.isfinite(nearest[best]) else 1.0
         chosen.append(Suggestion(each.micrograph, each.information, each.expected_particles, novelty))
-        nearest = np.minimum(nearest, distances[best])
+        nearest = np.minimum(nearest, _distance(values, best))
         left.remove(best)
     return chosen
+
+
+def _distance(values: NDArray[np.float64], index: int) -> NDArray[np.float64]:
+    """Of all (n, k) to the one at `index`."""
+    return np.asarray(np.linalg.norm(values - values[index], axis=1))
 
 
 __all__ = ["MicrographTraits", "Suggestion", "collect_traits", "suggest", "traits_of"]

@@ -46,7 +46,7 @@ def _micrographs(client: TestClient, project: int) -> list[dict[str, object]]:
 
 def _pick(workspace: Workspace, micrograph: int) -> None:
     with workspace.database.session() as session:
-        version = ModelVersion(name="log", version="1", card={})
+        version = ModelVersion(name="particles-general", version="1", card={})
         session.add(version)
         session.flush()
         number = version.id
@@ -60,7 +60,7 @@ def test_a_project_finds_its_micrographs_and_says_what_is_wrong_with_the_rest(cl
     assert (found["a_1.png"]["width_px"], found["a_1.png"]["height_px"]) == (800, 600)
     assert "cut.mrc" in str(found["cut.mrc"]["problem"])
     view = client.get(f"{PARTICLES}/projects/{project}").json()
-    assert (view["micrographs"], view["problems"], view["model"]) == (3, 1, "log")
+    assert (view["micrographs"], view["problems"], view["model"]) == (3, 1, "particles-general")
 
 
 def test_folders_outside_the_roots_are_refused(client: TestClient, tmp_path: Path) -> None:
@@ -136,6 +136,9 @@ def test_a_project_can_be_changed_and_forgotten(client: TestClient, project: int
     changed = client.patch(f"{PARTICLES}/projects/{project}", json={"diameter_px": 44.0})
     assert changed.json()["diameter_px"] == 44.0
     assert client.patch(f"{PARTICLES}/projects/{project}", json={"diameter_px": 0}).status_code == 422
+    chosen = client.patch(f"{PARTICLES}/projects/{project}", json={"model": "template"})
+    assert chosen.json()["model"] == "template"
+    assert client.patch(f"{PARTICLES}/projects/{project}", json={"model": "nothing-like-it"}).status_code == 404
     assert client.delete(f"{PARTICLES}/projects/{project}").status_code == 204
     assert client.get(f"{PARTICLES}/projects/{project}").status_code == 404
     assert (import_root / "a_1.png").is_file()

@@ -89,9 +89,11 @@ def get_particle_project(database: DatabaseDependency, project_id: ParticleProje
     "/projects/{project_id}", operation_id="change_particle_project", summary="Change a project", responses=_CHANGE
 )
 def change_particle_project(
-    database: DatabaseDependency, project_id: ParticleProjectId, body: ProjectChange
+    database: DatabaseDependency, models: ModelsDependency, project_id: ParticleProjectId, body: ProjectChange
 ) -> ParticleProjectView:
     """Changes the particle's diameter or the model whose picks are shown."""
+    if body.model is not None:
+        any_picker_card(models, body.model)
     projects.change_project(database, project_id, diameter_px=body.diameter_px, model=body.model)
     return projects.project_view(database, project_id)
 

@@ -1,6 +1,7 @@
 """Picks kept in the database: one blob per micrograph and model version."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +97,7 @@ def record_picks(
     fingerprint: str,
     picks: StoredPicks | None,
     mask_png: bytes | None = None,
+    traits: dict[str, Any] | None = None,
     error: str | None = None,
 ) -> None:
     """Keeps what a model version picked on a micrograph, or why it could not; what was there before is replaced."""
@@ -107,6 +109,7 @@ def record_picks(
         "picks": None if picks is None else picks.to_bytes(),
         "counts": (picks or NO_PICKS).counts(),
         "mask": mask_png,
+        "traits": traits,
         "error": None if error is None else error[:ERROR_LENGTH],
         "created_at": utc_now(),
     }
@@ -117,7 +120,7 @@ def record_picks(
                 PickedMicrograph,
                 [row],
                 key=["micrograph_id", "model_version_id"],
-                update=["diameter_px", "fingerprint", "picks", "counts", "mask", "error", "created_at"],
+                update=["diameter_px", "fingerprint", "picks", "counts", "mask", "traits", "error", "created_at"],
             )
         )
 

@@ -18,6 +18,7 @@ from structloop.particles.picking.preparing import Prepared, Scale
 from structloop.particles.picking.running import PickingOptions, PickingProgress, pick_micrographs
 from structloop.particles.projects.picked import StoredPicks, record_picks
 from structloop.particles.projects.projects import get_project, scan_project
+from structloop.particles.suggesting import traits_of
 from structloop.schema.models import PickerCard
 from structloop.store import Database
 from structloop.store.database import insert_or_ignore
@@ -110,6 +111,7 @@ def pick_project(
             fingerprint=row.fingerprint,
             picks=StoredPicks(entry.xy_px, entry.probability),
             mask_png=_png(prepared.mask.masked),
+            traits=traits_of(prepared.micrograph, entry).to_json(),
         )
 
     def tell(progress: PickingProgress) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from structloop.core.errors import ImageError, NotFoundError, ParticleProjectError
 from structloop.imaging.micrographs import MICROGRAPH_ENDINGS, probe_micrograph
-from structloop.particles.classical import LOG
+from structloop.models.registry import GENERAL_PICKER
 from structloop.particles.projects.marks import NO_MARKS, Marks, marks_of_project, picks_left, read_marks
 from structloop.particles.projects.picked import StoredPicks, current_version, open_picks
 from structloop.particles.projects.views import MicrographView, ParticleProjectView
@@ -48,6 +48,8 @@ class ProjectFacts:
 def create_project(database: Database, facts: ProjectFacts) -> int:
     """Makes a project; its micrographs are found by `scan_project`.
 
+    Its first model is the one that comes with structloop, which needs no labels.
+
     Raises:
         ParticleProjectError: the name is taken or empty, the diameter is not above 0, or there is no such folder.
     """
@@ -74,7 +76,7 @@ def create_project(database: Database, facts: ProjectFacts) -> int:
                 pattern=facts.pattern,
                 diameter_px=facts.diameter_px,
                 pixel_size_angstrom=facts.pixel_size_angstrom,
-                model=LOG,
+                model=GENERAL_PICKER,
             )
             session.add(project)
             session.flush()

@@ -1,25 +1,28 @@
-"""Which micrographs of a project to label next: those that the model is least sure of, and unlike one another."""
+"""Which micrographs of a project to label next."""
+
+import os
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from structloop.particles.projects.marks import marks_of_project
-from structloop.particles.projects.picked import StoredPicks, current_version, open_picks
-from structloop.particles.projects.projects import get_project, micrograph_views
+from structloop.particles.projects.picked import current_version
+from structloop.particles.projects.projects import get_project
 from structloop.particles.projects.views import SuggestionView
+from structloop.particles.suggesting import MicrographTraits, suggest
 from structloop.store import Database
-from structloop.store.tables import Micrograph
+from structloop.store.tables import Micrograph, PickedMicrograph
 
-_BINS = 8
+_UNLIKE = 1.2
+"""Times the usual distance from which a micrograph is called unlike the others."""
 
 
 def suggestions(database: Database, project_id: int, count: int) -> list[SuggestionView]:
     """The `count` micrographs from which the model would learn most, the best first.
 
-    A micrograph is worth what its picks leave open (the sum of p (1 - p), as a share of all that is open), and the more
-    so the less it resembles those that are labelled or suggested already (number of picks and how their probabilities
-    are spread). Before anything is picked, micrographs far apart in the order of collection are suggested.
+    They are chosen as `structloop.particles.suggesting.suggest` says, by what the project's model picked. Before
+    anything is picked, micrographs far apart in the order of collection are suggested.
 
     Raises:
         NotFoundError: there is no such project.
@@ -29,52 +32,53 @@ def suggestions(database: Database, project_id: int, count: int) -> list[Suggest
         version = current_version(session, project)
         marks = marks_of_project(session, project_id)
         labelled = {key for key, one in marks.items() if one.finished or len(one.particles)}
-        rows = session.scalars(
-            select(Micrograph.id)
+        rows = session.execute(
+            select(Micrograph.id, Micrograph.path)
             .where(Micrograph.project_id == project_id, Micrograph.problem.is_(None))
             .order_by(Micrograph.path)
         ).all()
-        picks = {row: open_picks(session, row, version) for row in rows}
-    names = {view.id: view.name for view in micrograph_views(database, project_id, 0.5)}
-    candidates = [row for row in rows if row not in labelled]
+        known = [] if version is None else _traits(session, project_id, version.id)
+        folder = project.folder
+    names = {row.id: os.path.relpath(row.path, folder) for row in rows}
+    candidates = [row.id for row in rows if row.id not in labelled]
     if not candidates:
         return []
-    if version is None:
-        chosen = [candidates[int(place)] for place in np.linspace(0, len(candidates) - 1, min(count, len(candidates)))]
+    if not {int(each.micrograph) for each in known} - labelled:
+        places = np.linspace(0, len(candidates) - 1, min(count, len(candidates))).astype(np.intp).tolist()
         spread = "nothing is picked yet: micrographs from all over the session teach most"
-        return [SuggestionView(micrograph_id=row, name=names[row], reason=spread) for row in dict.fromkeys(chosen)]
-    open_share = np.array([_open(picks[row]) for row in candidates])
-    worth = open_share / max(open_share.max(), 1e-9)
-    features = np.stack([_features(picks[row]) for row in [*candidates, *labelled] if row in picks])
-    features /= np.maximum(features.std(axis=0), 1e-9)
-    known = [place for place, row in enumerate([*candidates, *labelled]) if row in labelled]
-    found: list[SuggestionView] = []
-    left = list(range(len(candidates)))
-    while left and len(found) < count:
-        gains = [worth[place] * _novelty(features, place, known) for place in left]
-        best = left.pop(int(np.argmax(gains)))
-        known.append(best)
-        row = candidates[best]
-        unsure = int(np.sum(np.abs(picks[row].probabilities - 0.5) < 0.3))
-        reason = f"{unsure} of {len(picks[row].probabilities)} places could be a particle or not"
-        found.append(SuggestionView(micrograph_id=row, name=names[row], reason=reason))
-    return found
+        far_apart = [candidates[place] for place in places]
+        return [SuggestionView(micrograph_id=row, name=names[row], reason=spread) for row in far_apart]
+    chosen = suggest(known, count=count, labelled=[str(key) for key in labelled])
+    return [
+        SuggestionView(
+            micrograph_id=int(each.micrograph),
+            name=names[int(each.micrograph)],
+            reason=_reason(each.expected_particles, each.undecided, each.novelty, bool(labelled)),
+        )
+        for each in chosen
+    ]
 
 
-def _open(picks: StoredPicks) -> float:
-    return float(np.sum(picks.probabilities * (1 - picks.probabilities)))
+def _traits(session: Session, project_id: int, version_id: int) -> list[MicrographTraits]:
+    rows = session.execute(
+        select(PickedMicrograph.micrograph_id, PickedMicrograph.traits)
+        .join(Micrograph, Micrograph.id == PickedMicrograph.micrograph_id)
+        .where(
+            Micrograph.project_id == project_id,
+            Micrograph.problem.is_(None),
+            PickedMicrograph.model_version_id == version_id,
+            PickedMicrograph.error.is_(None),
+        )
+        .order_by(Micrograph.path)
+    )
+    return [MicrographTraits.from_json(str(row.micrograph_id), row.traits) for row in rows if row.traits is not None]
 
 
-def _features(picks: StoredPicks) -> NDArray[np.float64]:
-    spread, _ = np.histogram(picks.probabilities, bins=_BINS, range=(0, 1))
-    return np.append(spread / max(1, spread.sum()), np.log1p(spread.sum()))
-
-
-def _novelty(features: NDArray[np.float64], place: int, known: list[int]) -> float:
-    if not known:
-        return 1.0
-    nearest = float(np.min(np.linalg.norm(features[known] - features[place], axis=1)))
-    return 0.25 + 0.75 * nearest / (1.0 + nearest)
+def _reason(expected: float, undecided: float, novelty: float, any_labelled: bool) -> str:
+    about = f"about {expected:.0f} particles, {undecided:.0f} of them in doubt"
+    if any_labelled and novelty > _UNLIKE:
+        return f"{about}; it looks unlike those that are labelled"
+    return about
 
 
 __all__ = ["suggestions"]

@@ -4,6 +4,7 @@ Coordinates are pixels of the stored micrograph; the centre of the first stored 
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -83,6 +84,10 @@ class PickedMicrograph(Base):
     )
     counts: Mapped[list[int]] = mapped_column(JSON, doc="Picks that are at least so probable, for 0, 0.01, ... 1.")
     mask: Mapped[bytes | None] = mapped_column(LargeBinary, doc="PNG, white where nothing is picked; any size.")
+    traits: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True),
+        doc="What it looks like and how much of it is in doubt, for suggestions; null where it could not be picked.",
+    )
     error: Mapped[str | None] = mapped_column(String(1000))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 

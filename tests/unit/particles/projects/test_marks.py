@@ -40,7 +40,7 @@ def micrograph(database: Database, tmp_path: Path) -> int:
 
 def _pick(database: Database, micrograph: int) -> None:
     with database.session() as session:
-        version = ModelVersion(name="log", version="1", card={})
+        version = ModelVersion(name="particles-general", version="1", card={})
         session.add(version)
         session.flush()
         number = version.id

@@ -28,7 +28,8 @@ from structloop.particles.projects.suggestions import suggestions
 from structloop.store import Database
 from support.discs import DIAMETER_PX, write_discs
 
-QUICK = TrainingSettings(steps=40, patches=2, patch_px=128, folds=2, threads=1)
+# From the general network: a few steps are enough, and what it knew stays.
+QUICK = TrainingSettings(steps=4, patches=2, patch_px=96, folds=2, threads=1)
 
 
 class Shelf:
@@ -102,9 +103,10 @@ def test_stopping_keeps_what_was_picked(database: Database, folder: Path, shelf:
 
 
 def test_what_is_learned_becomes_the_model_and_goes_to_other_programs(
-    database: Database, folder: Path, shelf: Shelf, tmp_path: Path
+    database: Database, folder: Path, tmp_path: Path
 ) -> None:
-    registry = ModelRegistry(tmp_path / "home", shipped=tmp_path / "none")
+    registry = ModelRegistry(tmp_path / "home")
+    shelf = Shelf(registry)
     truth = {name: write_discs(folder / f"{name}.png", seed) for seed, name in enumerate(("a", "b", "c"))}
     project = _project(database, "Discs, big", folder)
     pick_project(database, shelf, project)
@@ -133,7 +135,7 @@ def test_what_is_learned_becomes_the_model_and_goes_to_other_programs(
     read = {each.micrograph: each.xy_px for each in read_coordinates(star)}
     assert np.allclose(np.sort(read["a.png"], axis=0), np.sort(truth["a"], axis=0), atol=0.01)
     found = np.min(np.linalg.norm(truth["c"][:, None] - read["c.png"][None], axis=2), axis=1) < 0.3 * DIAMETER_PX
-    assert found.mean() > 0.3
+    assert found.mean() > 0.8
     zipped = export_project(database, project, format="box", threshold=0.5)
     assert zipped.name.endswith(".zip")
     with pytest.raises(ParticleProjectError, match="no format"):
