@@ -128,6 +128,22 @@ def test_what_is_picked_without_labels_is_shown_and_the_threshold_shows_fewer(
     expect(page.get_by_text("cannot be used")).to_be_visible()
 
 
+def test_without_a_network_it_picks_too_and_each_model_s_picks_are_kept(project: Page) -> None:
+    page = project
+    model = page.get_by_label("Model")
+    expect(model.locator("option")).to_have_text(["General network", "Dark blobs", "Round template"])
+    model.select_option("Dark blobs")
+    expect(page.get_by_text("No network")).to_be_visible()
+    page.get_by_role("button", name="Pick 3 micrographs").click()
+    expect(page.get_by_role("button", name="All are picked")).to_be_visible(timeout=90_000)
+    page.get_by_role("slider", name="Threshold").fill("1")
+    expect(page.get_by_role("button", name="Export 0 particles")).to_be_disabled()
+    model.select_option("Round template")
+    expect(page.get_by_role("button", name="Pick 3 micrographs")).to_be_enabled()
+    model.select_option("Dark blobs")
+    expect(page.get_by_role("button", name="All are picked")).to_be_visible()
+
+
 def test_without_folders_it_says_how_to_allow_one(bare_page: Page, server: Server) -> None:
     server.start()
     bare_page.goto(f"{server.url}/particles")

@@ -111,6 +111,24 @@ export function shade(step: number): string {
 export const shadeOf = (probability: number): number =>
   Math.min(SHADES - 1, Math.max(0, Math.floor(probability * SHADES)));
 
+const MODEL_TITLES: Readonly<Record<string, string>> = {
+  "particles-general": "General network",
+  log: "Dark blobs",
+  template: "Round template",
+};
+
+/** What people call a model: those that come with structloop in words, others by their name. */
+export const modelTitle = (name: string): string => MODEL_TITLES[name] ?? name;
+
+const MODEL_WORDS: Readonly<Record<string, string>> = {
+  "particles-general": "Finds particles of any protein, without labels. Training starts from it.",
+  log: "No network: dark blobs of the particle's size. Fast; takes dirt and edges for particles more often.",
+  template: "No network: matches a round disc of the particle's size. Fast; takes dirt and edges for particles more often.",
+};
+
+/** One line for people who choose among models. */
+export const modelWords = (name: string): string => MODEL_WORDS[name] ?? "Learned from labels.";
+
 /** Names of files without the folders that they all share. */
 export function shortName(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1);

@@ -8,7 +8,7 @@ import { Icon } from "../components/Icon";
 import { showError } from "../components/toasts";
 import { useTitle } from "../components/useTitle";
 import { count, dateTime, plural } from "../logic/format";
-import { shortName } from "../logic/particles";
+import { modelTitle, shortName } from "../logic/particles";
 
 /** Particle projects: each a folder of micrographs and one kind of particle. */
 export function ParticlesPage() {
@@ -56,8 +56,8 @@ export function ParticlesPage() {
         <div className="state">
           <h2>Pick particles from a few labelled micrographs</h2>
           <p>
-            Choose a folder of micrographs and the size of the particle. Blobs of that size are picked at once; mark some
-            particles, train, and export for RELION or cryoSPARC.
+            Choose a folder of micrographs and the size of the particle. A general network picks at once; mark some
+            particles where it errs, train on them, and export for RELION or cryoSPARC.
           </p>
           <div className="actions">{button}</div>
           {info?.import_allowed === false && (
@@ -89,7 +89,7 @@ export function ParticlesPage() {
                 </button>
               </header>
               <p className="muted num">
-                {plural(project.micrographs, "micrograph")} · {count(project.picked)} picked with {project.model} ·{" "}
+                {plural(project.micrographs, "micrograph")} · {count(project.picked)} picked with {modelTitle(project.model)} ·{" "}
                 {count(project.labelled)} labelled · made {dateTime(project.created_at)}
               </p>
               <p className="muted mono">{project.folder}</p>
