@@ -19,7 +19,7 @@ def write_discs(path: Path, seed: int) -> NDArray[np.float64]:
     around = np.arange(-14, 15)
     for centre in centres:
         # Only round the disc: pictures of whole distances would take longer than what is tested.
-        x, y = (int(round(each)) + around for each in centre)
+        x, y = (round(float(each)) + around for each in centre)
         disc = np.hypot(x[None, :] - centre[0], y[:, None] - centre[1]) < DIAMETER_PX / 2
         pixels[y[0] : y[-1] + 1, x[0] : x[-1] + 1] -= 45 * disc
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
