@@ -1,6 +1,7 @@
 """`structloop particles pick`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,7 +88,8 @@ def pick(
 
     Stopped or killed, the same command goes on where it was, and nothing is picked twice: all candidates are kept in
     OUT.journal, so that another threshold needs no picking. Micrographs that cannot be picked are listed, and the rest
-    goes on; where none could be, it exits with 1.
+    goes on; where none could be, it exits with 1. No real label went into the general model: its probabilities are
+    fitted first, to the shape of the scores in up to eight of the micrographs.
 
     Examples:
 
@@ -97,10 +99,13 @@ def pick(
       --diameter-angstrom 190 --expected-precision 0.9 --pictures pictures
     """
     from structloop.particles.picking import (
+        BlindPicker,
         PickingOptions,
         PickJournal,
+        calibrated_blind,
         check_out,
         find_micrographs,
+        is_blind,
         pick_micrographs,
         pick_set,
         save_picture,
@@ -116,7 +121,7 @@ def pick(
     scale = scale_of(diameter_px, diameter_angstrom, pixel_size_angstrom, card)
     found = find_micrographs(micrographs)
     # Refused before the work, as far as it can be known then.
-    by_curve = expected_precision is None or bool(card.expected)
+    by_curve = threshold is not None or (bool(card.expected) and not is_blind(card))
     least = threshold_for(card, threshold=threshold, expected_precision=expected_precision if by_curve else None)
     options = PickingOptions(
         scale=scale,
@@ -138,6 +143,10 @@ def pick(
             PickJournal.open(journal_path, made_by(picker, options)) as journal,
             picking_bar(quiet or as_json) as on_progress,
         ):
+            picker = calibrated_blind(picker, found, journal, options)
+            if isinstance(picker, BlindPicker):
+                least = threshold_for(picker.card, threshold=threshold, expected_precision=expected_precision)
+                options = replace(options, threshold=least)
             result = pick_micrographs(picker, found, journal, options, on_progress=on_progress, on_picked=draw)
             picked = [journal.picked[each.name] for each in found if each.name in journal.picked]
     except KeyboardInterrupt:
@@ -147,10 +156,10 @@ def pick(
         print_failures(result.failed, "micrographs could not be picked")
         raise typer.Exit(1)
     probabilities = [each.probability for each in picked]
-    least = threshold_for(card, threshold=threshold, expected_precision=expected_precision, found=probabilities)
+    least = threshold_for(picker.card, threshold=threshold, expected_precision=expected_precision, found=probabilities)
     picks = pick_set(picked, threshold=least, origin=f"structloop {card.name} {card.version}")
     written = write_picks(picks, out, format_name=format_name, diameter_px=picked[0].diameter_px)
-    _report(picker, result, picked, picks.count, least, out, quiet=quiet, as_json=as_json)
+    _report(picker, card.version, result, picked, picks.count, least, out, quiet=quiet, as_json=as_json)
     print_failures(result.failed, "micrographs could not be picked")
     if not quiet:
         for remark in (*written.remarks, *dict.fromkeys(f"{e.micrograph}: {r}" for e in picked for r in e.remarks)):
@@ -159,6 +168,8 @@ def pick(
 
 def made_by(picker: "Picker", options: "PickingOptions") -> dict[str, Any]:
     """What decides the candidates of a micrograph; a journal made by something else is begun anew."""
+    from structloop.particles.picking import is_blind
+
     return {
         "model": picker.card.name,
         "version": picker.card.version,
@@ -167,11 +178,13 @@ def made_by(picker: "Picker", options: "PickingOptions") -> dict[str, Any]:
         "pixel_size_angstrom": options.scale.pixel_size_angstrom,
         "contrast": options.contrast,
         "masking": options.masking,
+        "calibration": "of these micrographs" if is_blind(picker.card) else "of the model",
     }
 
 
 def _report(
     picker: "Picker",
+    version: str,
     result: "PickingResult",
     picked: "list[PickedMicrograph]",
     count: int,
@@ -181,7 +194,7 @@ def _report(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    from structloop.particles.picking import expected_at
+    from structloop.particles.picking import BlindPicker, expected_at
 
     expected = expected_at(picker.card, threshold)
     sizes = sorted({each.pixel_size_angstrom for each in picked if each.pixel_size_angstrom is not None})
@@ -189,7 +202,7 @@ def _report(
     if as_json:
         report = {
             "model": picker.card.name,
-            "version": picker.card.version,
+            "version": version,
             "picks": count,
             "threshold": threshold,
             "expected": None if expected is None else expected.model_dump(),
@@ -207,6 +220,11 @@ def _report(
     if sizes:
         span = f"{sizes[0]:g}" if len(sizes) == 1 else f"{sizes[0]:g} to {sizes[-1]:g}"
         typer.echo(f"pixel size {span} angstrom")
+    if isinstance(picker, BlindPicker):
+        typer.echo(
+            f"no real label went into this model: probabilities are from the shape of the scores in "
+            f"{picker.micrographs} of the micrographs"
+        )
     typer.echo(f"{count} picks of probability {threshold:.2f} and above written to {out}")
     if expected is not None:
         typer.echo(

@@ -1,7 +1,8 @@
 """What has been picked, one line per micrograph, on disk before the next one: `kill -9` loses nothing that is in it.
 
 The file lies beside the picks, `<picks>.journal`. Its first line says by what the picks were made; every further line
-is one micrograph with all its candidates, so that another threshold needs no picking.
+is one micrograph with all its candidates, so that another threshold needs no picking, or a note: the calibration that
+was found for these micrographs.
 """
 
 import json
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from structloop.core.errors import ParticlesError
 
 _FORMAT = 1
+_NOTE = "note"
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,24 @@ class PickedMicrograph:
         return (now.st_size, now.st_mtime_ns) == (self.size_bytes, self.modified_ns)
 
 
+@dataclass
+class _Kept:
+    """First line, micrographs and last note of a journal, and how many bytes are whole lines."""
+
+    header: dict[str, Any] | None = None
+    picked: dict[str, PickedMicrograph] = field(default_factory=dict)
+    note: dict[str, Any] | None = None
+    size: int = 0
+
+
 class PickJournal:
     """A journal that is open for writing, by this process alone. Made by `PickJournal.open`."""
 
-    def __init__(self, path: Path, lock: FileLock, descriptor: int, picked: dict[str, PickedMicrograph]) -> None:
+    def __init__(self, path: Path, lock: FileLock, descriptor: int, kept: "_Kept") -> None:
         self.path = path
         self._lock = lock
         self._descriptor = descriptor
-        self._picked = picked
+        self._kept = kept
 
     @classmethod
     def open(cls, path: Path, made_by: Mapping[str, Any]) -> Self:
@@ -105,31 +117,45 @@ class PickJournal:
         except OSError as error:
             raise ParticlesError(f"{path} cannot be written: {error.strerror or error}") from error
         try:
-            descriptor, picked = cls._begun(path, dict(made_by))
+            descriptor, kept = cls._begun(path, dict(made_by))
         except OSError as error:
             lock.release()
             raise ParticlesError(f"{path} cannot be written: {error.strerror or error}") from error
         except BaseException:
             lock.release()
             raise
-        return cls(path, lock, descriptor, picked)
+        return cls(path, lock, descriptor, kept)
 
     @staticmethod
-    def _begun(path: Path, made_by: dict[str, Any]) -> tuple[int, dict[str, PickedMicrograph]]:
-        header, picked, size = _read(path)
-        if header is not None and header.get("made_by") != made_by:
-            picked, size = {}, 0
+    def _begun(path: Path, made_by: dict[str, Any]) -> tuple[int, "_Kept"]:
+        kept = _read(path)
+        if kept.header is not None and kept.header.get("made_by") != made_by:
+            kept = _Kept()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        os.ftruncate(descriptor, size)
+        os.ftruncate(descriptor, kept.size)
         os.lseek(descriptor, 0, os.SEEK_END)
-        if size == 0:
+        if kept.size == 0:
             _write(descriptor, {"format": _FORMAT, "made_by": made_by})
-        return descriptor, picked
+        return descriptor, kept
 
     @property
     def picked(self) -> Mapping[str, PickedMicrograph]:
         """Every micrograph that was picked, by name."""
-        return self._picked
+        return self._kept.picked
+
+    @property
+    def note(self) -> dict[str, Any] | None:
+        """The last note."""
+        return self._kept.note
+
+    def keep_note(self, values: dict[str, Any]) -> None:
+        """Writes a note, JSON values; the last one counts.
+
+        Raises:
+            ParticlesError: as `append`.
+        """
+        self._append({_NOTE: values})
+        self._kept.note = values
 
     def append(self, entry: PickedMicrograph) -> None:
         """Writes a micrograph; it is on disk when this returns.
@@ -137,16 +163,19 @@ class PickJournal:
         Raises:
             ParticlesError: the disk is full or gone; what was written before stays.
         """
+        self._append(entry.to_json())
+        self._kept.picked[entry.micrograph] = entry
+
+    def _append(self, line: Mapping[str, Any]) -> None:
         end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
         try:
-            _write(self._descriptor, entry.to_json())
+            _write(self._descriptor, line)
         except OSError as error:
             os.ftruncate(self._descriptor, end)
             raise ParticlesError(
                 f"{self.path} cannot be written ({error.strerror or error}); free some space, then run the same "
                 "command again: it goes on where it was"
             ) from error
-        self._picked[entry.micrograph] = entry
 
     def __enter__(self) -> Self:
         return self
@@ -164,34 +193,34 @@ def read_journal(path: Path) -> Iterator[PickedMicrograph]:
     Raises:
         ParticlesError: it is no journal of picks.
     """
-    yield from _read(path)[1].values()
+    yield from _read(path).picked.values()
 
 
-def _read(path: Path) -> tuple[dict[str, Any] | None, dict[str, PickedMicrograph], int]:
-    """First line, micrographs, and how many bytes are whole lines; what a dying process left half is not counted."""
+def _read(path: Path) -> _Kept:
+    """What a journal holds; what a dying process left half is not counted."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return None, {}, 0
-    whole = data.rfind(b"\n") + 1
-    lines = data[:whole].splitlines()
-    picked: dict[str, PickedMicrograph] = {}
-    header: dict[str, Any] | None = None
+        return _Kept()
+    kept = _Kept(size=data.rfind(b"\n") + 1)
+    lines = data[: kept.size].splitlines()
     for number, line in enumerate(lines, start=1):
         try:
             values = json.loads(line)
             if number == 1:
                 if values["format"] != _FORMAT:
                     raise ValueError("another format")
-                header = values
+                kept.header = values
+            elif _NOTE in values:
+                kept.note = dict(values[_NOTE])
             else:
                 entry = PickedMicrograph.from_json(values)
-                picked[entry.micrograph] = entry
+                kept.picked[entry.micrograph] = entry
         except (ValueError, KeyError, TypeError) as error:
             raise ParticlesError(
                 f"{path}, line {number} is no line of a journal of picks ({error}); remove the file to pick again"
             ) from error
-    return header, picked, whole
+    return kept
 
 
 def _write(descriptor: int, values: Mapping[str, Any]) -> None:
