@@ -1,7 +1,7 @@
 """Probabilities for a picker that no real label went into: from the micrographs that it is to pick.
 
-A picker that learned from simulated micrographs only ranks candidates well, but what its scores are worth depends on the
-dose, the ice and the filters of the micrographs at hand. So the scores of a few of them, taken together, are calibrated
+A picker that learned from simulated micrographs only ranks candidates well, but what its scores are worth depends on
+the dose, the ice and the filters of the micrographs at hand. So the scores of a few of them, taken together, are calibrated
 by their shape (`calibration.blind_calibration`) before any is picked; the calibration is kept in the journal, so that a
 run that was killed goes on with the same one.
 """
@@ -134,9 +134,8 @@ def _spread(micrographs: Sequence[FoundMicrograph]) -> list[FoundMicrograph]:
     """Those that are evenly spread over the list, then the others."""
     first = np.unique(np.linspace(0, len(micrographs) - 1, min(MICROGRAPHS, len(micrographs))).round().astype(int))
     chosen = {int(index) for index in first}
-    return [
-        micrographs[index] for index in sorted(range(len(micrographs)), key=lambda each: (each not in chosen, each))
-    ]
+    order = sorted(range(len(micrographs)), key=lambda index: (index not in chosen, index))
+    return [micrographs[index] for index in order]
 
 
 def _scores(
