@@ -23,6 +23,7 @@ from structloop.cli.particles_options import (
 from structloop.cli.particles_pick import ExpectedPrecision, Threshold, made_by
 
 if TYPE_CHECKING:
+    from structloop.models.pickers import Picker
     from structloop.particles.watching import Round
 
 
@@ -82,6 +83,10 @@ def watch(
         batch=1,
         threshold=threshold_for(picker.card, threshold=threshold, expected_precision=expected_precision),
     )
+
+    def threshold_of(calibrated: "Picker") -> float:
+        return threshold_for(calibrated.card, threshold=threshold, expected_precision=expected_precision)
+
     out = out.expanduser() if out is not None else folder.absolute().with_name(folder.absolute().name + "-picks")
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -98,6 +103,7 @@ def watch(
             settle_s=settings.settle_s,
             idle_s=idle,
             pictures=pictures,
+            threshold_of=threshold_of,
             on_round=lambda now: _tell(now, quiet),
         )
     finally:

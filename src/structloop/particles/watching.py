@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ from structloop.particles.picking import (
     PickingOptions,
     PickJournal,
     Prepared,
+    calibrated_blind,
     pick_micrographs,
     pick_set,
     save_picture,
     write_picks,
 )
+from structloop.particles.picking.blind import MICROGRAPHS
 
 _LONGEST_STEP_S = 2.0
 COMBINED, JOURNAL = "picks.star", "picks.journal"
@@ -86,6 +88,7 @@ def watch_and_pick(
     settle_s: float = 10.0,
     idle_s: float | None = None,
     pictures: bool = False,
+    threshold_of: Callable[[Picker], float] | None = None,
     on_round: Callable[[Round], None] = lambda _round: None,
 ) -> int:
     """Picks what is in a folder and then what comes, until `stop` is set; returns how many micrographs are picked.
@@ -103,6 +106,8 @@ def watch_and_pick(
         settle_s: Seconds a file must be unchanged before it is read.
         idle_s: Ends the watch when nothing was picked or waited for in so many seconds; None goes on.
         pictures: Whether a picture of each micrograph is drawn into `out`.
+        threshold_of: The threshold of a picker, where it is not that of the options; a picker that no real label went
+            into is calibrated on what has come, again and again until that is enough.
         on_round: Called after each round in which something was picked or failed.
 
     Raises:
@@ -120,6 +125,7 @@ def watch_and_pick(
     except OSError as error:
         raise ParticlesError(f"{out} cannot be made: {error.strerror or error}") from error
     with PickJournal.open(out / JOURNAL, made_by) as journal:
+        current = picker
         fresh: list[tuple[str, int]] = []
 
         def keep(prepared: Prepared, entry: PickedMicrograph) -> None:
@@ -134,15 +140,24 @@ def watch_and_pick(
             entry = journal.picked.get(path.as_posix())
             return entry is not None and entry.is_of(path)
 
+        def calibrate(found: list[FoundMicrograph]) -> None:
+            nonlocal current, options
+            before = [FoundMicrograph(name, Path(name)) for name in journal.picked]
+            current = calibrated_blind(picker, before + found, journal, options, least=MICROGRAPHS)
+            if threshold_of is not None:
+                options = replace(options, threshold=threshold_of(current))
+
         # What a killed watch had picked and not yet written.
         if journal.picked:
+            calibrate([])
             _write_all(picker, journal, out, options.threshold)
         active = time.monotonic()
         while not stop.is_set():
             ready = waiting.settled(folder, settle_s, known)
             if ready:
                 found = [FoundMicrograph(path.as_posix(), path) for path in ready]
-                result = pick_micrographs(picker, found, journal, options, on_picked=keep, should_stop=stop)
+                calibrate(found)
+                result = pick_micrographs(current, found, journal, options, on_picked=keep, should_stop=stop)
                 for path in ready:
                     if path.as_posix() in dict(result.failed):
                         waiting.failed[path] = waiting.seen[path][0]

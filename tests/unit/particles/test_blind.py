@@ -1,6 +1,7 @@
 """A picker that no real label went into is calibrated on the micrographs it picks, and keeps to that."""
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from structloop.cli.main import app
 from structloop.core.errors import ParticlesError
+from structloop.models.pickers import Picker
 from structloop.models.registry import GENERAL_PICKER, ModelRegistry
 from structloop.particles.classical import ClassicalPicker, default_picker
 from structloop.particles.picking import (
@@ -22,6 +24,7 @@ from structloop.particles.picking import (
     is_blind,
     read_journal,
 )
+from structloop.particles.watching import Round, watch_and_pick
 from structloop.schema.models import TrainingDataset
 from support.tiny_micrographs import DIAMETER_PX, write_tiny
 
@@ -86,6 +89,36 @@ def test_what_gives_no_calibration_leaves_the_picker_as_it_is(tmp_path: Path) ->
         for picker in (unlabelled_picker(), default_picker("log")):
             assert calibrated_blind(picker, found, journal, OPTIONS) is picker
         assert journal.note is None
+
+
+def test_a_watched_folder_is_calibrated_on_what_has_come(tmp_path: Path) -> None:
+    folder_of(tmp_path, 1)
+    counts = []
+
+    def threshold_of(picker: Picker) -> float:
+        counts.append(picker.micrographs if isinstance(picker, BlindPicker) else 0)
+        return picker.card.threshold
+
+    def come(_round: Round) -> None:
+        if len(counts) == 1:
+            write_tiny(tmp_path / "in" / "m9.mrc", 9)
+
+    for _ in range(2):
+        watch_and_pick(
+            unlabelled_picker(),
+            tmp_path / "in",
+            tmp_path / "out",
+            OPTIONS,
+            made_by={},
+            stop=threading.Event(),
+            settle_s=0.1,
+            idle_s=0.4,
+            threshold_of=threshold_of,
+            on_round=come,
+        )
+    # The second watch has nothing new, and calibrates on all that is there.
+    assert counts == [1, 2, 2]
+    assert len(list(read_journal(tmp_path / "out" / "picks.journal"))) == 2
 
 
 def test_the_general_model_picks_the_same_whether_interrupted_or_not(tmp_path: Path, home: Path) -> None:

@@ -1,9 +1,9 @@
 """Probabilities for a picker that no real label went into: from the micrographs that it is to pick.
 
 A picker that learned from simulated micrographs only ranks candidates well, but what its scores are worth depends on
-the dose, the ice and the filters of the micrographs at hand. So the scores of a few of them, taken together, are calibrated
-by their shape (`calibration.blind_calibration`) before any is picked; the calibration is kept in the journal, so that a
-run that was killed goes on with the same one.
+the dose, the ice and the filters of the micrographs at hand. So the scores of a few of them, taken together, are
+calibrated by their shape (`calibration.blind_calibration`) before any is picked; the calibration is kept in the
+journal, so that a run that was killed goes on with the same one.
 """
 
 from collections.abc import Callable, Sequence
