@@ -11,6 +11,7 @@ from structloop.api.interface import mount_interface
 from structloop.api.live import EventBroadcast
 from structloop.api.routes import (
     annotations,
+    curation,
     drops,
     events,
     images,
@@ -31,7 +32,21 @@ DESCRIPTION = (
     "Everything that the browser interface does, open to scripts. The server listens on this machine only. Errors are "
     "problem documents (RFC 9457). Times are UTC; probabilities are calibrated crystal probabilities from 0 to 1."
 )
-_AREAS = (system, plates, drops, images, annotations, models, imports, jobs, events, targeting, particles, micrographs)
+_AREAS = (
+    system,
+    plates,
+    drops,
+    images,
+    annotations,
+    curation,
+    models,
+    imports,
+    jobs,
+    events,
+    targeting,
+    particles,
+    micrographs,
+)
 
 
 def make_routes() -> FastAPI:

@@ -12,6 +12,10 @@ from starlette.responses import JSONResponse
 from structloop.api.shapes import Problem
 from structloop.core.errors import (
     AddressRefusedError,
+    CurationClosedError,
+    CurationError,
+    DataLeakError,
+    DatasetError,
     DownloadRefusedError,
     ImageChangedError,
     ImageError,
@@ -53,6 +57,10 @@ _STATUS: tuple[tuple[type[StructloopError], HTTPStatus, str], ...] = (
     (OriginRefusedError, HTTPStatus.FORBIDDEN, "origin-refused"),
     (AddressRefusedError, HTTPStatus.FORBIDDEN, "address-refused"),
     (LabelsError, HTTPStatus.UNPROCESSABLE_ENTITY, "labels"),
+    (CurationClosedError, HTTPStatus.CONFLICT, "curation-closed"),
+    (CurationError, HTTPStatus.UNPROCESSABLE_ENTITY, "curation"),
+    (DataLeakError, HTTPStatus.CONFLICT, "data-leak"),
+    (DatasetError, HTTPStatus.UNPROCESSABLE_ENTITY, "dataset"),
     (NotFoundError, HTTPStatus.NOT_FOUND, "not-found"),
     (ModelNotFoundError, HTTPStatus.NOT_FOUND, "model-not-found"),
     (UnknownPluginError, HTTPStatus.NOT_FOUND, "unknown-plugin"),

@@ -31,6 +31,10 @@ field, and what to do.
     │   ├── JobCanceledError (RuntimeError)   the job was cancelled
     │   └── WorkerBusyError (BlockingIOError) another process runs the jobs of this home
     ├── LabelsError (ValueError)              a file of labels has a bad row
+    ├── CurationError (ValueError)            an answer to an item of the curators' queue cannot be taken
+    │   └── CurationClosedError               ... because the item is closed, or was answered by that curator
+    ├── DatasetError (ValueError)             a data set cannot be made, read or written as asked
+    │   └── DataLeakError                     what is to be learnt from looks like an item of a test set
     ├── TargetingError (ValueError)           a session was asked for something impossible
     │   └── HolesError                        a table of holes is faulty
     ├── ScoreFileError (ValueError)           scores cannot be written to that file
@@ -166,6 +170,22 @@ class WorkerBusyError(JobError, BlockingIOError):
 
 class LabelsError(StructloopError, ValueError):
     """A file of labels has a bad row."""
+
+
+class CurationError(StructloopError, ValueError):
+    """An answer to an item of the curators' queue cannot be taken."""
+
+
+class CurationClosedError(CurationError):
+    """The item is closed, or the curator has answered it already."""
+
+
+class DatasetError(StructloopError, ValueError):
+    """A data set cannot be made, read or written as asked."""
+
+
+class DataLeakError(DatasetError):
+    """What is to be learnt from is, or looks like, an item of a test set."""
 
 
 class TargetingError(StructloopError, ValueError):
@@ -309,6 +329,10 @@ __all__ = [
     "AddressRefusedError",
     "CoordinateFileError",
     "CoordinateFileMissingError",
+    "CurationClosedError",
+    "CurationError",
+    "DataLeakError",
+    "DatasetError",
     "DownloadRefusedError",
     "EvaluationError",
     "HolesError",

@@ -10,21 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from structloop.core.errors import LabelsError, NotFoundError
+from structloop.crystals.schemes import AXIS_SCHEME, CRYSTAL, GRADE_SCHEME, SCHEMES
 from structloop.crystals.views import AnnotationView
-from structloop.schema.crystals import Grade
 from structloop.store import Database
 from structloop.store.tables import Annotation, Drop, Inspection
 
 TASK = "crystals/drops"
 """The review task of human scores given in the drop viewer: a drop at an inspection, all modalities seen."""
-
-GRADE_SCHEME = "ispyb-grade"
-AXIS_SCHEME = "axis"
-SCHEMES: dict[str, dict[str, bool | None]] = {
-    GRADE_SCHEME: {str(grade.value): grade.is_crystal for grade in Grade},
-    AXIS_SCHEME: {"crystal": True, "other": False, "uncertain": None, "unusable": None},
-}
-"""The labels of each scheme, and whether each counts as crystal (None: it says neither)."""
 
 
 class CurrentLabel(NamedTuple):
@@ -52,7 +44,7 @@ def annotate(
         database: Where the drop is.
         drop_id: Which drop.
         inspection: Number of the inspection that was looked at.
-        scheme: A key of `SCHEMES`.
+        scheme: A name of `SCHEMES`.
         label: A label of that scheme.
         annotator: Who says so.
         score_visible: Whether the model's score was shown.
@@ -62,9 +54,7 @@ def annotate(
         NotFoundError: there is no such drop, or its plate has no such inspection.
         LabelsError: the scheme has no such label, or there is no such scheme.
     """
-    labels = SCHEMES.get(scheme)
-    if labels is None:
-        raise LabelsError(f"there is no label scheme '{scheme}'; use one of {', '.join(SCHEMES)}")
+    labels = SCHEMES.get(scheme).meanings
     if label not in labels:
         raise LabelsError(f"label '{label}' is not in the scheme {scheme}; use one of {', '.join(labels)}")
     with database.session() as session:
@@ -183,7 +173,8 @@ def current_labels(
 
 def is_crystal(scheme: str, label: str) -> bool | None:
     """Whether a label counts as crystal; None when it says neither, or is not known any more."""
-    return SCHEMES.get(scheme, {}).get(label)
+    meaning = SCHEMES.meaning(scheme, label)
+    return None if meaning is None else meaning == CRYSTAL
 
 
 def _rows(session: Session, condition: object) -> Sequence[Annotation]:

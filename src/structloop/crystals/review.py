@@ -6,8 +6,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sqlalchemy import case, select
+from sqlalchemy.orm import Session
 
 from structloop.crystals.annotations import TASK
+from structloop.crystals.schemes import CRYSTAL, CRYSTAL_TYPES, OTHER
 from structloop.loop.tasks import ReviewTask
 from structloop.schema.crystals import Well
 from structloop.schema.images import Focus, Modality
@@ -15,10 +17,12 @@ from structloop.schema.loop import ItemKey, TaskImage
 from structloop.store import Database
 from structloop.store.tables import Drop, DropImageFile, Inspection, Plate, Project
 
-CRYSTAL, OTHER = "crystal", "other"
-CRYSTAL_TYPES = ("microcrystals", "1d", "2d", "3d")
-"""Kinds of crystals that curators may tell apart: the grades 6 to 9."""
-
+# Of several images in one modality the one that is scored.
+_FIRST = (
+    case((DropImageFile.focus == Focus.EXTENDED.value, 0), else_=1),
+    DropImageFile.profile,
+    DropImageFile.id.desc(),
+)
 _FEW = 500
 """Inspections asked about in one query; databases limit how many values a query may name."""
 
@@ -62,11 +66,7 @@ def images_of(database: Database, items: Collection[ItemKey], modality: Modality
                     DropImageFile.modality == modality.value,
                     DropImageFile.superseded_by_id.is_(None),
                 )
-                .order_by(
-                    case((DropImageFile.focus == Focus.EXTENDED.value, 0), else_=1),
-                    DropImageFile.profile,
-                    DropImageFile.id.desc(),
-                )
+                .order_by(*_FIRST)
             )
             for row in rows:
                 key = ItemKey(row.drop_id, row.inspection_id)
@@ -84,6 +84,23 @@ def images_of(database: Database, items: Collection[ItemKey], modality: Modality
                     source=row.imager or "",
                     kind=f"{row.layout} {row.rows}x{row.columns}",
                 )
+    return found
+
+
+def primary_image_ids(session: Session, items: Collection[ItemKey]) -> dict[tuple[int, int, str], int]:
+    """The image that stands for each drop at its inspection: keys by drop, inspection and modality."""
+    rows = session.execute(
+        select(DropImageFile.id, DropImageFile.drop_id, DropImageFile.inspection_id, DropImageFile.modality)
+        .where(
+            DropImageFile.drop_id.in_({item.item_id for item in items}),
+            DropImageFile.inspection_id.in_({item.occasion_id for item in items}),
+            DropImageFile.superseded_by_id.is_(None),
+        )
+        .order_by(*_FIRST)
+    )
+    found: dict[tuple[int, int, str], int] = {}
+    for image_id, drop_id, inspection_id, modality in rows:
+        found.setdefault((drop_id, inspection_id, modality), image_id)
     return found
 
 
@@ -118,4 +135,4 @@ UV = ReviewTask(
     details=_DETAILS,
 )
 
-__all__ = ["CRYSTAL", "CRYSTAL_TYPES", "OTHER", "UV", "VISIBLE", "images_of"]
+__all__ = ["UV", "VISIBLE", "images_of", "primary_image_ids"]

@@ -44,6 +44,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/curation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the queue stands
+         * @description What waits and what was settled, how well curators agree, and how each of them answers.
+         */
+        get: operations["get_curation_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/curation/fill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fill the queue
+         * @description Chooses drops from scores and human labels, and adds those that people should look at.
+         */
+        post: operations["fill_curation_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/curation/items/{curation_item_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An item of the queue
+         * @description A drop at an inspection with what was settled of it, if anything was.
+         */
+        get: operations["get_curation_item"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/curation/items/{curation_item_id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer an item
+         * @description Records an answer; refused (409) where the item is closed or this curator has answered it.
+         */
+        post: operations["answer_curation_item"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/curation/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a curator should look at next
+         * @description Open items that this curator has not answered. Blind ones show neither the model's probability nor a label.
+         */
+        get: operations["get_next_curation_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/curation/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo an answer
+         * @description Withdraws a curator's newest answer by adding a row that says so; the item can be answered again.
+         */
+        post: operations["undo_curation_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/drops/{drop_id}": {
         parameters: {
             query?: never;
@@ -1227,6 +1347,252 @@ export interface components {
          */
         CombinationRule: "max" | "mean" | "product" | "noisy-or";
         /**
+         * CurationAnswerRequest
+         * @description One curator's answer to an item of the queue.
+         */
+        CurationAnswerRequest: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "crystal" | "other" | "uncertain" | "unusable";
+            /**
+             * Crystal Type
+             * @description With the answer `crystal` only.
+             */
+            crystal_type?: ("microcrystals" | "1d" | "2d" | "3d") | null;
+            /**
+             * Curator
+             * @description Until there are users: the name chosen on the page.
+             */
+            curator: string;
+            /**
+             * Seconds
+             * @description Time from showing the item to the answer.
+             */
+            seconds?: number | null;
+        };
+        /**
+         * CurationAnswerView
+         * @description What an answer came to.
+         */
+        CurationAnswerView: {
+            /** Decision Id */
+            decision_id: number;
+            item: components["schemas"]["CurationItemView"];
+        };
+        /**
+         * CurationItemView
+         * @description A drop at an inspection that curators are asked about. Blind items show neither model nor earlier labels.
+         */
+        CurationItemView: {
+            /**
+             * Answer Count
+             * @description Answers given so far; what they are is not shown while the item is open.
+             */
+            answer_count: number;
+            /** Answers Needed */
+            answers_needed: number;
+            /** Barcode */
+            barcode: string;
+            /** Closed At */
+            closed_at: string | null;
+            /** Crystal Type */
+            crystal_type: string | null;
+            /**
+             * Crystal Types
+             * @description Types that may be told with the answer `crystal`.
+             */
+            crystal_types: string[];
+            /** Drop */
+            drop: number;
+            /** Drop Id */
+            drop_id: number;
+            /**
+             * Human Label
+             * @description `crystal` or `other`, as a person had said before; none where it is blind.
+             */
+            human_label: string | null;
+            /** Id */
+            id: number;
+            /** Image Uv Id */
+            image_uv_id: number | null;
+            /** Image Uv Url */
+            image_uv_url: string | null;
+            /** Image Visible Id */
+            image_visible_id: number | null;
+            /**
+             * Image Visible Url
+             * @description Where the source file is served, relative to the server; thumbnails and tiles lie beside it.
+             */
+            image_visible_url: string | null;
+            /**
+             * Inspection
+             * @description Number of the inspection that is asked about.
+             */
+            inspection: number;
+            /**
+             * Inspections
+             * @description All inspections of the plate, oldest first.
+             */
+            inspections: components["schemas"]["InspectionView"][];
+            /**
+             * Is Blind
+             * @description Whether model and earlier labels are hidden: an audit, or a gold item.
+             */
+            is_blind: boolean;
+            /**
+             * Label
+             * @description What was settled.
+             */
+            label: string | null;
+            model: components["schemas"]["ModelReference"] | null;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Plate Id */
+            plate_id: number;
+            /**
+             * Probability
+             * @description The model's crystal probability when the item joined the queue; none where it is blind.
+             */
+            probability: number | null;
+            /** Project */
+            project: string | null;
+            /** @description Why it is asked about; none where that would give the answer away. */
+            reason: components["schemas"]["CurationReason"] | null;
+            state: components["schemas"]["CurationState"];
+            /** Well */
+            well: string;
+        };
+        /**
+         * CurationNextView
+         * @description The next items of a curator, first what should be looked at first, and how much is left.
+         */
+        CurationNextView: {
+            /** Items */
+            items: components["schemas"]["CurationItemView"][];
+            /** Open For Curator */
+            open_for_curator: number;
+        };
+        /**
+         * CurationQueueView
+         * @description How the queue stands.
+         */
+        CurationQueueView: {
+            /**
+             * Alpha
+             * @description Krippendorff's alpha of all answers; none where it is not defined.
+             */
+            alpha: number | null;
+            /**
+             * Batch Alpha
+             * @description The same of items that no data set rests on yet.
+             */
+            batch_alpha: number | null;
+            /** Curators */
+            curators: components["schemas"]["CuratorRatesView"][];
+            /** Open */
+            open: number;
+            /**
+             * Open By Reason
+             * @description Reasons of which no item waits are left out.
+             */
+            open_by_reason: {
+                [key: string]: number;
+            };
+            /**
+             * Open For Curator
+             * @description Items that wait for the curator who asks.
+             */
+            open_for_curator: number | null;
+            /** Settled */
+            settled: number;
+            /** Uncertain */
+            uncertain: number;
+            /** Unusable */
+            unusable: number;
+            /** Withdrawn */
+            withdrawn: number;
+        };
+        /**
+         * CurationReason
+         * @description Why an item is in the queue of curators.
+         *
+         *     Attributes:
+         *         DISAGREEMENT: A person and the model say different things.
+         *         NEAR_THRESHOLD: The model's probability is close to the threshold.
+         *         CONFLICT: The model says different things of the visible and the UV image.
+         *         LABEL_ERROR: A person's label is suspected to be wrong, from out-of-sample probabilities.
+         *         DRIFT: It comes from an imager or a plate type that looks new.
+         *         AUDIT: A random draw among the items on which person and model agree, shown blind.
+         *         GOLD: Its answer is known; it tells how well a curator does.
+         *         CHOSEN: A person put it there.
+         * @enum {string}
+         */
+        CurationReason: "disagreement" | "near-threshold" | "conflict" | "label-error" | "drift" | "audit" | "gold" | "chosen";
+        /**
+         * CurationState
+         * @description Where an item of the queue stands.
+         *
+         *     Attributes:
+         *         OPEN: It waits for answers.
+         *         SETTLED: Enough curators agree on a label.
+         *         UNCERTAIN: Curators agree that it cannot be told, or cannot agree.
+         *         UNUSABLE: Curators agree that it shows nothing that could be judged.
+         *         WITHDRAWN: It was taken out of the queue.
+         * @enum {string}
+         */
+        CurationState: "open" | "settled" | "uncertain" | "unusable" | "withdrawn";
+        /**
+         * CurationUndoRequest
+         * @description Whose answer is withdrawn, and which.
+         */
+        CurationUndoRequest: {
+            /** Curator */
+            curator: string;
+            /**
+             * Item Id
+             * @description The answer to this item; none: the curator's newest answer to any.
+             */
+            item_id?: number | null;
+        };
+        /**
+         * CuratorRatesView
+         * @description How one curator answers.
+         */
+        CuratorRatesView: {
+            /**
+             * Agreement
+             * @description Share of their answers that were settled so.
+             */
+            agreement: number | null;
+            /** Answers */
+            answers: number;
+            /** Curator */
+            curator: string;
+            /**
+             * Gold Accuracy
+             * @description Share of gold items answered rightly.
+             */
+            gold_accuracy: number | null;
+            /** Gold Answered */
+            gold_answered: number;
+            /** Gold Crystals */
+            gold_crystals: number;
+            /** Gold Crystals Found */
+            gold_crystals_found: number;
+            /** Median Seconds */
+            median_seconds: number | null;
+            /**
+             * Undecided
+             * @description Answers `uncertain` or `unusable`.
+             */
+            undecided: number;
+        };
+        /**
          * DropDetail
          * @description A drop with everything known of it, and its neighbours in plate order.
          */
@@ -1363,6 +1729,88 @@ export interface components {
             uv_probability: number | null;
             /** Visible Probability */
             visible_probability: number | null;
+        };
+        /**
+         * FillQueueRequest
+         * @description How many drops are to join the queue, and which.
+         */
+        FillQueueRequest: {
+            /**
+             * Answers Needed
+             * @description Equal answers that settle an item; 1 where there is one curator.
+             * @default 2
+             */
+            answers_needed: number;
+            /**
+             * Gold
+             * @description How many settled items are asked again, to see how curators do.
+             * @default 0
+             */
+            gold: number;
+            /**
+             * Plate Ids
+             * @description Only drops of these plates; empty: of all.
+             */
+            plate_ids?: number[];
+            /**
+             * Project Share
+             * @description What part of `size` one project may have in the queue at most.
+             * @default 0.4
+             */
+            project_share: number;
+            /**
+             * Seed
+             * @description Of the random audit.
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Size
+             * @default 200
+             */
+            size: number;
+        };
+        /**
+         * FillReportView
+         * @description What filling the queue did.
+         */
+        FillReportView: {
+            /**
+             * Added
+             * @description Items that joined the queue, by reason.
+             */
+            added: {
+                [key: string]: number;
+            };
+            /** Added Count */
+            added_count: number;
+            /**
+             * Cap
+             * @description How many items one project may have in the queue.
+             */
+            cap: number;
+            /**
+             * Found
+             * @description Items that each reason found, before quotas, caps and look-alikes.
+             */
+            found: {
+                [key: string]: number;
+            };
+            /**
+             * Gold Count
+             * @description Settled items that joined the queue again, to see how curators do.
+             */
+            gold_count: number;
+            /**
+             * Labelled
+             * @description Of these, those that a person has labelled.
+             */
+            labelled: number;
+            /**
+             * Looked At
+             * @description Scored experiments.
+             */
+            looked_at: number;
         };
         /**
          * Finished
@@ -3004,6 +3452,280 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_curation_queue: {
+        parameters: {
+            query?: {
+                /** @description Whose remaining items are counted. */
+                curator?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurationQueueView"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fill_curation_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FillQueueRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FillReportView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_curation_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of an item of the curators' queue. */
+                curation_item_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurationItemView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answer_curation_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of an item of the curators' queue. */
+                curation_item_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CurationAnswerRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurationAnswerView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_next_curation_items: {
+        parameters: {
+            query: {
+                /** @description The curator's name. */
+                curator: string;
+                /** @description More than one to load pictures ahead. */
+                limit?: number;
+                /** @description Only items that are there for this reason. */
+                reason?: components["schemas"]["CurationReason"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurationNextView"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_curation_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CurationUndoRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurationItemView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

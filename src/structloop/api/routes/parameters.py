@@ -10,6 +10,8 @@ PlateId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a plate
 DropId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a drop.")]
 ImageId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of an image.")]
 AnnotationId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of an annotation.")]
+CurationItemId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of an item of the curators' queue.")]
+DatasetId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a version of a data set.")]
 JobId = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$", description="Id of a job.")]
 ScoringId = Annotated[
     int | None, Query(ge=1, le=_LARGEST_KEY, description="One way of scoring; none: the plate's newest.")
@@ -24,6 +26,8 @@ Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many to leav
 
 __all__ = [
     "AnnotationId",
+    "CurationItemId",
+    "DatasetId",
     "DropId",
     "ImageId",
     "JobId",

@@ -1,0 +1,293 @@
+"""Filling the queue of curators from scores and human labels of drops."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+
+from structloop.crystals.annotations import TASK
+from structloop.crystals.curation.candidates import Candidates, load_candidates
+from structloop.crystals.review import images_of
+from structloop.crystals.schemes import CRYSTAL, OTHER
+from structloop.imaging.fingerprints import LOOKS_THE_SAME_BITS, distances
+from structloop.loop.curation import NewItem, add_items, mix
+from structloop.loop.curation.queue import open_by_project, states_of
+from structloop.loop.curation.selection import (
+    Indices,
+    agreements,
+    conflicts,
+    disagreements,
+    flagged,
+    label_errors,
+    near_threshold,
+)
+from structloop.loop.fingerprints import Fingerprint, image_fingerprints
+from structloop.schema.images import Modality
+from structloop.schema.loop import CurationReason, CurationState, ItemKey
+from structloop.store import Database
+from structloop.store.tables import CurationItem
+
+DEFAULT_PROJECT_SHARE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class FillReport:
+    """What filling the queue did.
+
+    Attributes:
+        looked_at: Scored experiments.
+        labelled: Of these, those that a person has labelled.
+        found: Items that each reason found, before quotas, caps and look-alikes.
+        added: Items that joined the queue, by reason.
+        cap: How many items one project may have in the queue.
+    """
+
+    looked_at: int
+    labelled: int
+    found: dict[str, int]
+    added: dict[str, int]
+    cap: int
+
+    @property
+    def added_count(self) -> int:
+        """Items that joined the queue."""
+        return sum(self.added.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        return {**asdict(self), "added_count": self.added_count}
+
+
+def fill_queue(
+    database: Database,
+    *,
+    size: int = 200,
+    plates: Collection[int] | None = None,
+    shares: Mapping[CurationReason, float] | None = None,
+    project_share: float = DEFAULT_PROJECT_SHARE,
+    answers_needed: int = 2,
+    near_width: float = 0.15,
+    drifted: Collection[ItemKey] = (),
+    out_of_sample: Mapping[ItemKey, float] | None = None,
+    seed: int = 0,
+    on_progress: Callable[[int, int | None, str], None] | None = None,
+) -> FillReport:
+    """Chooses drops that people should look at, and adds them to the queue.
+
+    What is or was in the queue is not chosen again, unless it was taken out unanswered. Pictures of a drop at several
+    inspections that look the same are asked about once.
+
+    Args:
+        database: Where plates, scores, labels and the queue are.
+        size: How many to add at most.
+        plates: Only drops of these plates; None: of all.
+        shares: Share of each reason; None: the usual ones.
+        project_share: What part of `size` one project may have in the queue at most, where several have scores; a
+            plate of no project counts as a project.
+        answers_needed: Equal answers that settle an item.
+        near_width: How close to the threshold is near.
+        drifted: Items that a drift alarm names.
+        out_of_sample: Probabilities by a model that has not learnt from the items' labels, to find label errors with;
+            the scores where an item has none.
+        seed: Of the random audit.
+        on_progress: Called with what is done, of how much, and what it is.
+
+    Raises:
+        ValueError: `size`, `project_share` or `shares` make no sense.
+    """
+    if size < 1 or not 0 < project_share <= 1:
+        raise ValueError(f"size {size} must be at least 1 and project_share {project_share} above 0 and at most 1")
+    tell = on_progress or (lambda _done, _total, _message: None)
+    tell(0, None, "reading scores")
+    candidates = load_candidates(database, plates)
+    items = candidates.items
+    keys = candidates.keys()
+    with database.reading() as session:
+        states = states_of(session, TASK, with_gold=False)
+        waiting = open_by_project(session, TASK)
+        without_project = _waiting_without_project(session.execute(_OPEN_WITHOUT_PROJECT).all())
+    # What was taken out of the queue unanswered may be asked about again.
+    asked = {key for key, state in states.items() if state is not CurationState.WITHDRAWN}
+    present = [place for place, key in enumerate(keys) if key in asked]
+    rng = np.random.default_rng(seed)
+    found = _search(candidates, keys, rng, near_width, set(drifted), out_of_sample)
+    several = len(np.unique(items.project)) > 1
+    cap = max(1, math.ceil(size * project_share)) if several else size + sum(waiting.values())
+    queued = {project: count for project, count in waiting.items() if project is not None} | without_project
+    tell(0, None, "comparing pictures")
+    chosen = mix(
+        found,
+        size,
+        project=items.project,
+        item=items.item,
+        shares=shares,
+        cap=cap,
+        queued=queued,
+        present=present,
+        is_duplicate=_LooksTheSame(database, candidates),
+    )
+    new = [_new_item(candidates, each.index, each.reason, place, answers_needed) for place, each in enumerate(chosen)]
+    add_items(database, TASK, new)
+    tell(len(new), len(new), "done")
+    return FillReport(
+        looked_at=len(candidates),
+        labelled=int((items.human >= 0).sum()),
+        found={reason.value: len(indices) for reason, indices in found.items()},
+        added=dict(Counter(item.reason.value for item in new)),
+        cap=cap,
+    )
+
+
+def fill_gold(database: Database, *, size: int, seed: int = 0) -> int:
+    """Puts settled items back into the queue as gold items, half of them crystals where there are so many.
+
+    Only items count that nobody disputed: every answer was the settled label.
+
+    Returns:
+        How many joined the queue.
+    """
+    with database.reading() as session:
+        settled = session.scalars(
+            select(CurationItem).where(
+                CurationItem.task == TASK,
+                CurationItem.state == CurationState.SETTLED.value,
+                CurationItem.answer_count == CurationItem.answers_needed,
+            )
+        ).all()
+        gold = {key for key, state in states_of(session, TASK).items() if state is CurationState.OPEN}
+        last = session.scalar(select(func.max(CurationItem.priority)).where(CurationItem.task == TASK)) or 0.0
+    rng = np.random.default_rng(seed)
+    usable = [row for row in settled if ItemKey(row.item_id, row.occasion_id) not in gold]
+    shuffled = [usable[place] for place in rng.permutation(len(usable))]
+    crystals = [row for row in shuffled if row.label == CRYSTAL]
+    others = [row for row in shuffled if row.label != CRYSTAL]
+    share = max(size - len(others), min(len(crystals), (size + 1) // 2))
+    picked = (crystals[:share] + others)[:size]
+    # Anywhere among the others, so that nobody knows which they are.
+    places = rng.uniform(0, max(last, 1.0), len(picked))
+    return add_items(
+        database,
+        TASK,
+        [
+            NewItem(
+                key=ItemKey(row.item_id, row.occasion_id),
+                group_id=row.group_id,
+                project_id=row.project_id,
+                reason=CurationReason.GOLD,
+                priority=float(place),
+                model_version_id=row.model_version_id,
+                probability=row.probability,
+                gold_label=row.label,
+                answers_needed=row.answers_needed,
+            )
+            for row, place in zip(picked, places, strict=True)
+        ],
+    )
+
+
+_OPEN_WITHOUT_PROJECT = (
+    select(CurationItem.group_id, func.count())
+    .where(
+        CurationItem.task == TASK,
+        CurationItem.state == CurationState.OPEN.value,
+        CurationItem.project_id.is_(None),
+    )
+    .group_by(CurationItem.group_id)
+)
+
+
+def _waiting_without_project(rows: Sequence[Any]) -> dict[int, int]:
+    """Waiting items of plates of no project, by what stands for such a plate's project."""
+    return {-row[0]: row[1] for row in rows}
+
+
+def _search(
+    candidates: Candidates,
+    keys: Sequence[ItemKey],
+    rng: np.random.Generator,
+    near_width: float,
+    drifted: Collection[ItemKey],
+    out_of_sample: Mapping[ItemKey, float] | None,
+) -> dict[CurationReason, Indices]:
+    items = candidates.items
+    held_out: NDArray[np.float64] | None = None
+    if out_of_sample:
+        held_out = np.array([out_of_sample.get(key, p) for key, p in zip(keys, items.probability, strict=True)])
+    flags = np.array([key in drifted for key in keys], dtype=np.bool_)
+    return {
+        CurationReason.LABEL_ERROR: label_errors(items, held_out),
+        CurationReason.DISAGREEMENT: disagreements(items),
+        CurationReason.CONFLICT: conflicts(items),
+        CurationReason.NEAR_THRESHOLD: near_threshold(items, near_width),
+        CurationReason.DRIFT: flagged(flags, rng),
+        CurationReason.AUDIT: agreements(items, rng),
+    }
+
+
+def _new_item(candidates: Candidates, index: int, reason: CurationReason, place: int, answers_needed: int) -> NewItem:
+    items = candidates.items
+    probability = float(items.probability[index])
+    human = int(items.human[index])
+    return NewItem(
+        key=candidates.key(index),
+        group_id=int(candidates.plate_id[index]),
+        project_id=int(candidates.project_id[index]) or None,
+        reason=reason,
+        priority=float(place),
+        model_version_id=int(candidates.model_version_id[index]) or None,
+        probability=None if math.isnan(probability) else probability,
+        human_label=None if human < 0 else CRYSTAL if human else OTHER,
+        answers_needed=answers_needed,
+    )
+
+
+class _LooksTheSame:
+    """Whether an experiment looks like one of others of the same drop, in every modality that both have.
+
+    Those of which the model or a person says something else are not the same: a crystal that has grown is small.
+    """
+
+    def __init__(self, database: Database, candidates: Candidates) -> None:
+        self._database = database
+        self._candidates = candidates
+        self._known: dict[int, dict[Modality, Fingerprint]] = defaultdict(dict)
+        self._asked: set[int] = set()
+
+    def __call__(self, index: int, others: Sequence[int]) -> bool:
+        alike = [other for other in others if self._said(other) == self._said(index)]
+        if not alike:
+            return False
+        self._look_at([index, *alike])
+        own = self._known[index]
+        return any(self._same(own, self._known[other]) for other in alike)
+
+    def _said(self, index: int) -> tuple[bool, int]:
+        items = self._candidates.items
+        return bool(items.probability[index] >= items.threshold[index]), int(items.human[index])
+
+    def _look_at(self, indices: Sequence[int]) -> None:
+        new = [index for index in indices if index not in self._asked]
+        self._asked.update(new)
+        keys = {self._candidates.key(index): index for index in new}
+        for modality in (Modality.VISIBLE, Modality.UV) if keys else ():
+            images = images_of(self._database, keys, modality)
+            hashes = image_fingerprints(self._database, {each.sha256: each.path for each in images.values()})
+            for key, image in images.items():
+                value = hashes.get(image.sha256)
+                if value is not None:
+                    self._known[keys[key]][modality] = value
+
+    @staticmethod
+    def _same(one: Mapping[Modality, Fingerprint], other: Mapping[Modality, Fingerprint]) -> bool:
+        shared = one.keys() & other.keys()
+        return bool(shared) and all(
+            int(distances(one[modality], other[modality][np.newaxis])[0]) <= LOOKS_THE_SAME_BITS for modality in shared
+        )
+
+
+__all__ = ["DEFAULT_PROJECT_SHARE", "FillReport", "fill_gold", "fill_queue"]
