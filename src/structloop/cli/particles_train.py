@@ -47,11 +47,24 @@ def train(
     diameter_px: DiameterPx = None,
     diameter_angstrom: DiameterAngstrom = None,
     pixel_size_angstrom: PixelSize = None,
-    backend: Annotated[str, typer.Option(help="heatmap (a network), or log or template, which need none.")] = "heatmap",
+    backend: Annotated[
+        str, typer.Option(help="heatmap or sam2 (networks), or log or template, which need none.")
+    ] = "heatmap",
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Of sam2: the SAM2 model, a folder or a hub id such as facebook/sam2.1-hiera-tiny.", show_default=False
+        ),
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Of sam2: fetch the SAM2 model from the hub if it is not here.")
+    ] = False,
     time_limit: Annotated[float, typer.Option("--time-limit", help="Seconds that training may take.")] = 240.0,
     start_from: Annotated[
         str | None,
-        typer.Option("--from", help="Model to start from. Default: the general one.", show_default=False),
+        typer.Option(
+            "--from", help="Model to start from. Default: the general one; of sam2, its base.", show_default=False
+        ),
     ] = None,
     complete: Annotated[
         bool | None,
@@ -87,6 +100,8 @@ def train(
     """
     if y_axis not in {"down", "up"}:
         raise typer.BadParameter(f"'{y_axis}' is neither down nor up", param_hint="--y-axis")
+    if allow_download and backend != "sam2":
+        raise typer.BadParameter(f"backend {backend} fetches nothing; leave it out", param_hint="--allow-download")
     scale = scale_of(diameter_px, diameter_angstrom, pixel_size_angstrom)
     checked_seconds(time_limit, "--time-limit")
     from structloop.models.pickers.training_plan import TrainingSettings
@@ -100,6 +115,8 @@ def train(
         name=name,
         backend=backend,
         start_from=start_from,
+        base=base,
+        allow_download=allow_download or settings.allow_download,
         settings=TrainingSettings(time_limit_s=time_limit, steps=steps, seed=seed, threads=settings.threads),
         contrast=contrast or "dark",
         replace_existing=replace,

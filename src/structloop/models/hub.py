@@ -40,8 +40,13 @@ def is_repository_id(text: str) -> bool:
     return _REPOSITORY_ID.fullmatch(text) is not None and ".." not in text and not Path(text).exists()
 
 
-def cached(repository: str, revision: str | None = None) -> Snapshot:
+def cached(repository: str, revision: str | None = None, *, remedy: str | None = None) -> Snapshot:
     """The snapshot of `repository` that the hub's cache on this machine holds.
+
+    Args:
+        repository: `owner/name`.
+        revision: Branch, tag or commit; None for what was fetched last.
+        remedy: What the error tells the user to do, where `models pull` does not take in such a repository.
 
     Raises:
         DownloadRefusedError: it holds none; the message says how to get it.
@@ -53,8 +58,8 @@ def cached(repository: str, revision: str | None = None) -> Snapshot:
         folder = snapshot_download(repository, revision=revision, local_files_only=True, allow_patterns=list(_WANTED))
     except LocalEntryNotFoundError as error:
         raise DownloadRefusedError(
-            f"'{repository}' is not on this machine, and downloads happen only when asked for: run "
-            f"`structloop models pull {repository}` where there is network, or give a local folder"
+            f"'{repository}' is not on this machine, and downloads happen only when asked for: "
+            + (remedy or f"run `structloop models pull {repository}` where there is network, or give a local folder")
         ) from error
     return Snapshot(Path(folder), repository, Path(folder).name)
 
@@ -102,6 +107,26 @@ def fetch(repository: str, revision: str | None = None) -> Snapshot:
     return Snapshot(Path(folder), repository, pinned)
 
 
+def locate(source: str, *, allow_download: bool, remedy: str | None = None) -> Path:
+    """The local folder of `source`, a path or a hub id.
+
+    Args:
+        source: A folder, or `owner/name`.
+        allow_download: Whether what is not on this machine may be fetched.
+        remedy: See `cached`.
+
+    Raises:
+        ModelNotFoundError: neither a folder here nor a hub id.
+        DownloadRefusedError: a hub id that is not on this machine, and may not be fetched or cannot be.
+    """
+    if Path(source).is_dir():
+        return Path(source)
+    if is_repository_id(source):
+        snapshot = fetch(source) if allow_download else cached(source, remedy=remedy)
+        return snapshot.folder
+    raise ModelNotFoundError(f"'{source}' is neither a folder here nor the id of a hub repository (owner/name)")
+
+
 @contextmanager
 def without_links(folder: Path) -> Iterator[Path]:
     """A copy of `folder` for as long as it is needed: the hub's cache holds links, a model holds plain files."""
@@ -111,4 +136,4 @@ def without_links(folder: Path) -> Iterator[Path]:
         yield plain
 
 
-__all__ = ["Snapshot", "cached", "fetch", "is_repository_id", "without_links"]
+__all__ = ["Snapshot", "cached", "fetch", "is_repository_id", "locate", "without_links"]

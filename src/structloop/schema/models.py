@@ -311,7 +311,7 @@ class PickerCard(_Record):
     files: tuple[ModelFile, ...] = ()
 
     base: str | None = None
-    """The picker it started from."""
+    """The picker it started from; of family `sam2`, the SAM2 model below it: a folder or a hub id."""
     licence: str
     origin: str
     created: date | None = None

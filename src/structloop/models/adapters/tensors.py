@@ -1,7 +1,7 @@
 """Reading safetensors and JSON files of checkpoints, with errors that name file and tensor."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,13 @@ from structloop.core.errors import ModelFormatError
 if TYPE_CHECKING:
     from torch import Tensor
 
+WEIGHTS_FILE = "model.safetensors"
+_INDEX_FILE = "model.safetensors.index.json"
 _NAMED = 4
 
 
-def read_tensors(path: Path) -> dict[str, "Tensor"]:
-    """All tensors of a safetensors file by name, as fp32.
+def read_tensors(path: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, "Tensor"]:
+    """The tensors of a safetensors file by name, as fp32: all, or those whose name is `wanted`.
 
     Raises:
         ModelFormatError: the file is damaged, or a tensor is not of finite numbers.
@@ -30,6 +32,8 @@ def read_tensors(path: Path) -> dict[str, "Tensor"]:
         raise ModelFormatError(f"{path} cannot be read as safetensors: {error}") from error
     tensors = {}
     for name, tensor in stored.items():
+        if wanted is not None and not wanted(name):
+            continue
         if not tensor.is_floating_point():
             raise ModelFormatError(f"{path}: tensor '{name}' holds {tensor.dtype}, not floating-point numbers")
         if not bool(torch.isfinite(tensor).all()):
@@ -69,6 +73,27 @@ def check_shapes(found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tu
             )
 
 
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a network in the Hugging Face library's layout: one, or the parts that an index lists.
+
+    Raises:
+        ModelFormatError: there is none, only a pickle, or the index names files elsewhere.
+    """
+    if (folder / WEIGHTS_FILE).is_file():
+        return [folder / WEIGHTS_FILE]
+    if (folder / _INDEX_FILE).is_file():
+        names = set(read_json_object(folder / _INDEX_FILE).get("weight_map", {}).values())
+        if any(not isinstance(name, str) or Path(name).name != name for name in names):
+            raise ModelFormatError(f"{folder / _INDEX_FILE} names files outside its folder")
+        return [folder / name for name in sorted(names)]
+    if (folder / "pytorch_model.bin").is_file():
+        raise ModelFormatError(
+            f"{folder / 'pytorch_model.bin'} is a pickle, which can run code when it is loaded; save the network as "
+            "safetensors and import that"
+        )
+    raise ModelFormatError(f"{folder}: {WEIGHTS_FILE} is missing")
+
+
 def read_json_object(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
@@ -92,4 +117,12 @@ def describe_some(names: Sequence[str]) -> str:
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
 
 
-__all__ = ["check_shapes", "describe_some", "read_json_object", "read_shapes", "read_tensors"]
+__all__ = [
+    "WEIGHTS_FILE",
+    "check_shapes",
+    "describe_some",
+    "read_json_object",
+    "read_shapes",
+    "read_tensors",
+    "weight_files",
+]

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from structloop.core.errors import ModelFormatError, ModelNotFoundError
-from structloop.models import hub
 from structloop.models.adapters import lora
 from structloop.models.adapters.dinov2_names import canonical_name
-from structloop.models.adapters.tensors import check_shapes, read_json_object, read_tensors
+from structloop.models.adapters.tensors import check_shapes, read_json_object, read_tensors, weight_files
 from structloop.models.classifiers import axis_preprocessing
 from structloop.models.classifiers.dinov2 import Dinov2Architecture, read_architecture
+from structloop.models.hub import locate
 from structloop.schema.models import InputSpecification
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ AXIS_LABELS = ("crystal", "other")
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-_INDEX_FILE = "model.safetensors.index.json"
 _HEAD = "classifier."
 _BACKBONE = "dinov2."
 
@@ -102,47 +101,16 @@ def read_checkpoint(
     return AxisCheckpoint(architecture, weights, specification, tuple(inherited), base)
 
 
-def locate(source: str, *, allow_download: bool) -> Path:
-    """The local folder of `source`, a path or a hub id.
-
-    Raises:
-        ModelNotFoundError: neither a folder here nor a hub id.
-        DownloadRefusedError: a hub id that is not on this machine, and may not be fetched or cannot be.
-    """
-    if Path(source).is_dir():
-        return Path(source)
-    if hub.is_repository_id(source):
-        snapshot = hub.fetch(source) if allow_download else hub.cached(source)
-        return snapshot.folder
-    raise ModelNotFoundError(f"'{source}' is neither a folder here nor the id of a hub repository (owner/name)")
-
-
 def _read_network(folder: Path) -> tuple[Dinov2Architecture, dict[str, "Tensor"]]:
     config = read_json_object(folder / CONFIG_FILE)
     weights: dict[str, Tensor] = {}
-    for file in _weight_files(folder):
+    for file in weight_files(folder):
         for stored, tensor in read_tensors(file).items():
             # A bare backbone, as the base is published, has no prefix.
             full = stored if stored.startswith((_BACKBONE, _HEAD)) else _BACKBONE + stored
             weights[canonical_name(full)] = tensor
     use_mask_token = f"{_BACKBONE}embeddings.mask_token" in weights
     return read_architecture(config | {"use_mask_token": use_mask_token}, str(folder / CONFIG_FILE)), weights
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    if (folder / WEIGHTS_FILE).is_file():
-        return [folder / WEIGHTS_FILE]
-    if (folder / _INDEX_FILE).is_file():
-        names = set(read_json_object(folder / _INDEX_FILE).get("weight_map", {}).values())
-        if any(not isinstance(name, str) or Path(name).name != name for name in names):
-            raise ModelFormatError(f"{folder / _INDEX_FILE} names files outside its folder")
-        return [folder / name for name in sorted(names)]
-    if (folder / "pytorch_model.bin").is_file():
-        raise ModelFormatError(
-            f"{folder / 'pytorch_model.bin'} is a pickle, which can run code when it is loaded; save the network as "
-            "safetensors and import that"
-        )
-    raise ModelFormatError(f"{folder}: {WEIGHTS_FILE} is missing")
 
 
 def _check_labels(config: Mapping[str, Any], given: tuple[str, ...] | None, folder: Path, *, is_adapter: bool) -> None:
@@ -182,4 +150,4 @@ def _labels_in(config: Mapping[str, Any], folder: Path) -> tuple[str, ...] | Non
     return None if all(label.startswith("label_") for label in labels) else labels
 
 
-__all__ = ["AXIS_LABELS", "CONFIG_FILE", "WEIGHTS_FILE", "AxisCheckpoint", "locate", "read_checkpoint"]
+__all__ = ["AXIS_LABELS", "CONFIG_FILE", "WEIGHTS_FILE", "AxisCheckpoint", "read_checkpoint"]

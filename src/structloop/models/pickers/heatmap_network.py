@@ -57,10 +57,7 @@ class HeatmapNetwork(nn.Module):
         self.up = nn.ModuleList(_Block(shallow) for shallow in channels[:-1])
         last = nn.Conv2d(channels[0], 4 * OUTPUTS, 1)
         self.head = nn.Sequential(_Unit(channels[0], channels[0]), last)
-        nn.init.zeros_(last.weight)
-        # A centre is on about one pixel in fifty.
-        nn.init.zeros_(cast(Tensor, last.bias))
-        nn.init.constant_(cast(Tensor, last.bias)[:4], -4.0)
+        start_blank(last)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """See the class."""
@@ -71,9 +68,22 @@ class HeatmapNetwork(nn.Module):
         for index in range(len(self.up) - 1, -1, -1):
             wider = functional.interpolate(self.across[index](features), scale_factor=2.0, mode="nearest")
             features = self.up[index](levels[index] + wider)
-        coarse = functional.pixel_shuffle(self.head(features), 2)
-        offsets = OFFSET_REACH_PX * torch.tanh(coarse[:, 1:] / OFFSET_REACH_PX)
-        return torch.cat([coarse[:, :1], offsets], dim=1)
+        return outputs_of(self.head(features))
 
 
-__all__ = ["CHANNELS", "OFFSET_REACH_PX", "OUTPUTS", "STRIDE", "HeatmapNetwork"]
+def start_blank(last: nn.Conv2d) -> None:
+    """Lets the layer before `outputs_of` start by saying the same of every place: hardly ever a centre, no offset."""
+    nn.init.zeros_(last.weight)
+    # A centre is on about one pixel in fifty.
+    nn.init.zeros_(cast(Tensor, last.bias))
+    nn.init.constant_(cast(Tensor, last.bias)[:4], -4.0)
+
+
+def outputs_of(features: Tensor) -> Tensor:
+    """Features `(n, 12, h, w)` as log-odds and offsets `(n, 3, 2 h, 2 w)`, offsets kept within `OFFSET_REACH_PX`."""
+    fine = functional.pixel_shuffle(features, 2)
+    offsets = OFFSET_REACH_PX * torch.tanh(fine[:, 1:] / OFFSET_REACH_PX)
+    return torch.cat([fine[:, :1], offsets], dim=1)
+
+
+__all__ = ["CHANNELS", "OFFSET_REACH_PX", "OUTPUTS", "STRIDE", "HeatmapNetwork", "outputs_of", "start_blank"]

@@ -260,6 +260,7 @@ def _card(
 ) -> PickerCard:
     marked = sum(len(each.xy_px) for each in labelled)
     started = f"{start_from.card.name} {start_from.card.version}" if start_from is not None else None
+    further = f" from {started}" if started is not None and architecture.base is not None else ""
     return PickerCard(
         name=name,
         summary=f"Picks one kind of particle, learnt from {marked} marked in {len(labelled)} micrographs.",
@@ -272,7 +273,7 @@ def _card(
         parameters=dict(architecture.parameters),
         base=architecture.base or started,
         licence=start_from.card.licence if start_from is not None else "the labels' owner decides",
-        origin=f"trained here with seed {settings.seed}, {plan.steps('final_steps')} steps",
+        origin=f"trained here with seed {settings.seed}{further}, {plan.steps('final_steps')} steps",
         created=datetime.now(UTC).date(),
         training=TrainingDataset(
             name=f"{len(labelled)} labelled micrographs",

@@ -4,9 +4,19 @@ from structloop.particles.training.labelled import LabelledFiles, read_labelled
 from structloop.particles.training.running import (
     BACKENDS,
     HEATMAP,
+    SAM2,
     TrainingRequest,
     check_request,
     train_model,
 )
 
-__all__ = ["BACKENDS", "HEATMAP", "LabelledFiles", "TrainingRequest", "check_request", "read_labelled", "train_model"]
+__all__ = [
+    "BACKENDS",
+    "HEATMAP",
+    "SAM2",
+    "LabelledFiles",
+    "TrainingRequest",
+    "check_request",
+    "read_labelled",
+    "train_model",
+]
