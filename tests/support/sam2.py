@@ -1,4 +1,4 @@
-"""SAM2 models for the tests: encoders of few channels with random weights, in the layout of the Hugging Face library."""
+"""SAM2 models for the tests: narrow encoders with random weights, in the layout of the Hugging Face library."""
 
 import json
 from pathlib import Path

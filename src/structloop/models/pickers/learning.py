@@ -59,15 +59,15 @@ class Learner:
 
     def __init__(self, network: nn.Module, schedule: Schedule) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        # Every convolution reads its weights in this layout.
         self.network = network.to(self.device)
-        for parameter in network.parameters():
+        self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        # Every convolution reads its weights in this layout.
+        for parameter in self._parameters:
             if parameter.dim() == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         self.schedule = schedule
         self.done = 0
         self._average = {name: tensor.detach().clone() for name, tensor in trained_state(network).items()}
-        self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._optimiser = torch.optim.AdamW(self._parameters, lr=0.0, betas=(0.9, 0.98), weight_decay=_WEIGHT_DECAY)
         # The exponent of bf16 is that of fp32, so gradients need no scaling; weights and sums stay in fp32.
         self._short = processor_has_bf16() if self.device.type == "cpu" else torch.cuda.is_bf16_supported()

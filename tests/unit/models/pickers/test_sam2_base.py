@@ -100,7 +100,7 @@ def test_another_network_a_lost_folder_and_an_unfetched_repository_are_refused(
     with pytest.raises(ModelNotFoundError, match="neither a folder"):
         read_base(str(tmp_path / "lost"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    with pytest.raises(DownloadRefusedError, match="hf download facebook/sam2.1-hiera-tiny"):
+    with pytest.raises(DownloadRefusedError, match=r"hf download facebook/sam2\.1-hiera-tiny"):
         read_base("facebook/sam2.1-hiera-tiny")
 
 
