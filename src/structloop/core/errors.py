@@ -12,7 +12,12 @@ field, and what to do.
     │   ├── ImageTruncatedError               ... it ends too early, or is empty
     │   ├── ImageFormatError                  ... its contents are not an image format that is read
     │   ├── ImageMissingError (FileNotFoundError)  a source image is not where it was imported from
-    │   └── ImageChangedError                 a source image is not what was imported
+    │   ├── ImageChangedError                 a source image is not what was imported
+    │   └── MovieError                        a movie is not one that motion can be measured in
+    │       ├── GainReferenceError            a gain reference does not fit, or is none
+    │       └── DefectsError                  a list or map of defects does not fit, or is none
+    ├── MotionError (ValueError)              motion cannot be measured as asked
+    │   └── MotionFileError                   what a program wrote of motion cannot be understood
     ├── LayoutError (ValueError)              a folder or file name does not fit the layout
     ├── ModelError
     │   ├── ModelNotFoundError (FileNotFoundError)
@@ -98,6 +103,26 @@ class ImageMissingError(ImageError, FileNotFoundError):
 
 class ImageChangedError(ImageError):
     """A source image no longer has the contents that were imported."""
+
+
+class MovieError(ImageError):
+    """A movie has no frames, frames of several sizes, nothing in them, or pixels that are no numbers."""
+
+
+class GainReferenceError(MovieError):
+    """A gain reference is of another size than the movie, or is no gain reference."""
+
+
+class DefectsError(MovieError):
+    """A list or map of a camera's defects does not fit the movie, or is none."""
+
+
+class MotionError(StructloopError, ValueError):
+    """Motion cannot be measured as asked: a parameter outside its range, or too little in the movie."""
+
+
+class MotionFileError(MotionError):
+    """A file in which a program wrote motion cannot be understood."""
 
 
 class LayoutError(StructloopError, ValueError):
@@ -333,8 +358,10 @@ __all__ = [
     "CurationError",
     "DataLeakError",
     "DatasetError",
+    "DefectsError",
     "DownloadRefusedError",
     "EvaluationError",
+    "GainReferenceError",
     "HolesError",
     "ImageChangedError",
     "ImageError",
@@ -357,6 +384,9 @@ __all__ = [
     "ModelExistsError",
     "ModelFormatError",
     "ModelNotFoundError",
+    "MotionError",
+    "MotionFileError",
+    "MovieError",
     "NotCapableError",
     "NotFoundError",
     "ParticleProjectError",

@@ -184,11 +184,12 @@ def _tiff_header(path: Path) -> MicrographHeader:
         page = file.pages.first
         if file.is_imagej and int((file.imagej_metadata or {}).get("images", 1)) > 1:
             raise ImageFormatError(f"{path} holds a stack of ImageJ; give one micrograph per file")
-        size, remarks = _one_pixel_size(_tiff_pixel_size(page, file.imagej_metadata or {}))
+        size, remarks = _one_pixel_size(tiff_pixel_size(page, file.imagej_metadata or {}))
         return MicrographHeader(path, "TIFF", page.imagewidth, page.imagelength, size, remarks)
 
 
-def _tiff_pixel_size(page: Any, imagej: dict[str, Any]) -> tuple[float, float] | None:
+def tiff_pixel_size(page: Any, imagej: dict[str, Any]) -> tuple[float, float] | None:
+    """Pixel size (x, y) in Angstrom by a page's resolution tags and ImageJ's unit; None where they give none."""
     tags = page.tags
     if "XResolution" not in tags or "YResolution" not in tags:
         return None
@@ -228,4 +229,11 @@ def _grey(values: NDArray[Any], path: Path) -> NDArray[np.float32]:
     return np.ascontiguousarray(values, dtype=np.float32)
 
 
-__all__ = ["MICROGRAPH_ENDINGS", "Micrograph", "MicrographHeader", "probe_micrograph", "read_micrograph"]
+__all__ = [
+    "MICROGRAPH_ENDINGS",
+    "Micrograph",
+    "MicrographHeader",
+    "probe_micrograph",
+    "read_micrograph",
+    "tiff_pixel_size",
+]

@@ -1,0 +1,100 @@
+"""A camera's defects: listed in a text file, drawn in a map, or found in the sum of a movie's frames."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from structloop.core.errors import DefectsError
+from structloop.micrographs.movies.files import identity_of
+from structloop.micrographs.movies.gain import read_picture
+
+BoolArray = NDArray[np.bool_]
+
+_HOT_SIGMA = 7.0
+_FEWEST_COUNTS = 2.0
+
+
+def read_defects(path: Path, shape: tuple[int, int]) -> BoolArray:
+    """The defective pixels (y, x) of frames of `shape`.
+
+    A text file has a defect per line as `x y width height` in pixels of the stored frame (MotionCor2's `-DefectFile`;
+    `#` begins a comment); an MRC or TIFF file is a map in which defects are not 0.
+
+    Raises:
+        DefectsError: a line has not four whole numbers, a defect lies outside the frames, or the map has another size.
+        ImageMissingError, ImageTruncatedError: the file is not there, or empty.
+    """
+    identity_of(path)
+    start = path.read_bytes()[:4096]
+    if b"\x00" in start:
+        found = read_picture(path, "map of defects")
+        if found.shape != shape:
+            raise DefectsError(
+                f"the map of defects {path} is {found.shape[1]} x {found.shape[0]}, the frames are {shape[1]} x "
+                f"{shape[0]}; give the map of this camera and binning"
+            )
+        return np.asarray(found != 0)
+    defects = np.zeros(shape, np.bool_)
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        words = line.split("#")[0].replace(",", " ").split()
+        if not words:
+            continue
+        try:
+            x, y, width, height = (int(word) for word in words)
+        except ValueError as error:
+            raise DefectsError(
+                f"{path}, line {number}: {line.strip()!r} is not `x y width height` in whole pixels"
+            ) from error
+        if min(x, y) < 0 or min(width, height) < 1 or x + width > shape[1] or y + height > shape[0]:
+            raise DefectsError(
+                f"{path}, line {number}: a defect of {width} x {height} at ({x}, {y}) reaches beyond frames of "
+                f"{shape[1]} x {shape[0]}; give the list of this camera and binning"
+            )
+        defects[y : y + height, x : x + width] = True
+    return defects
+
+
+def find_hot_pixels(total: NDArray[Any], known: BoolArray | None = None) -> BoolArray:
+    """Pixels that count far more than their neighbours, or nothing, in the sum of all frames (y, x).
+
+    A hot pixel is 7 standard deviations of its neighbours' counts above their mean; a dead one has 0 where two or more
+    counts are usual. Both are measured on blocks, so that ice or carbon of another brightness is not taken for either.
+
+    Args:
+        total: Sum of the frames, after gain.
+        known: Defects that are known already; they are not looked at, and not in the result.
+    """
+    values = np.asarray(total, np.float32)
+    if known is not None and known.any():
+        values = np.where(known, np.float32(np.median(values[~known])), values)
+    side = 32
+    mean, deviation = _blocks(values, side)
+    hot = values > mean + _HOT_SIGMA * deviation
+    dead = (values <= 0) & (mean >= _FEWEST_COUNTS) & (mean > _HOT_SIGMA * deviation)
+    found = hot | dead
+    if known is not None:
+        found &= ~known
+    return np.asarray(found)
+
+
+def _blocks(values: NDArray[np.float32], side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Robust mean and standard deviation of blocks, at every pixel."""
+    height, width = values.shape
+    tall, wide = max(height // side, 1), max(width // side, 1)
+    inner = values[: tall * (height // tall), : wide * (width // wide)]
+    cut = inner.reshape(tall, height // tall, wide, width // wide).transpose(0, 2, 1, 3).reshape(tall, wide, -1)
+    # Every fourth pixel is enough, and quartiles do not see the hot ones.
+    low, middle, high = np.percentile(cut[..., ::4], (25, 50, 75), axis=-1)
+    # Counts of few electrons have quartiles that coincide; their deviation is the root of their mean.
+    deviation = np.maximum((high - low) / 1.349, np.sqrt(np.maximum(middle, 1.0)) * 0.8)
+    mean_all = ndimage.median_filter(middle, 3)
+    rows = np.minimum(np.arange(height) // (height // tall), tall - 1)
+    columns = np.minimum(np.arange(width) // (width // wide), wide - 1)
+    grid = np.ix_(rows, columns)
+    return np.asarray(mean_all[grid], np.float32), np.asarray(deviation[grid], np.float32)
+
+
+__all__ = ["BoolArray", "find_hot_pixels", "read_defects"]
