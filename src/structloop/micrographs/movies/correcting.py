@@ -31,8 +31,8 @@ class Correction:
         shape: (height, width).
         gain: Factors, NaN where the camera is defective; or None.
         bad: Flat indices of defective pixels.
-        source: For each of them the flat index of a good neighbour whose value it takes, the same in every frame: mended
-            pixels have the noise of good ones, and none of it stands still between frames.
+        source: For each of them the flat index of a good neighbour whose value it takes, the same in every frame:
+            mended pixels have the noise of good ones, and none of it stands still between frames.
         mended: Pixels that were no numbers, counted by frame while frames are corrected.
     """
 
@@ -119,10 +119,7 @@ class Correction:
                 f"{self.name}: frame {number + 1} is {raw.shape[1]} x {raw.shape[0]}, the first was "
                 f"{self.shape[1]} x {self.shape[0]}; frames of one movie are alike"
             )
-        if self.gain is None:
-            frame = raw.astype(np.float32)
-        else:
-            frame = np.multiply(raw, self.gain, dtype=np.float32)
+        frame = raw.astype(np.float32) if self.gain is None else np.multiply(raw, self.gain, dtype=np.float32)
         if len(self.bad):
             flat = frame.reshape(-1)
             flat[self.bad] = flat[self.source]
@@ -136,8 +133,8 @@ class Correction:
         count = int(np.count_nonzero(wrong))
         if count > MOST_NOT_NUMBERS * frame.size:
             raise MovieError(
-                f"{self.name}: {count:,} of {frame.size:,} pixels of frame {number + 1} are no numbers (NaN or infinite), "
-                "more than 0.1 %; the movie is damaged: write it again, or leave it out"
+                f"{self.name}: {count:,} of {frame.size:,} pixels of frame {number + 1} are no numbers (NaN or "
+                "infinite), more than 0.1 %; the movie is damaged: write it again, or leave it out"
             )
         frame[wrong] = np.median(frame[~wrong])
         self.mended[number] = count
@@ -149,9 +146,7 @@ class Correction:
             said.append(f"{len(self.bad)} defective pixels took the value of a neighbour")
         if self.mended:
             count = sum(self.mended.values())
-            said.append(
-                f"{count} pixels that are no numbers, in {len(self.mended)} frames, were replaced by the median"
-            )
+            said.append(f"{count} pixels in {len(self.mended)} frames were no numbers and were replaced by the median")
         return tuple(said)
 
 

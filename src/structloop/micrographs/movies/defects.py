@@ -72,7 +72,8 @@ def find_hot_pixels(total: NDArray[Any], known: BoolArray | None = None) -> Bool
         values = np.where(known, np.float32(np.median(values[~known])), values)
     side = 32
     mean, deviation = _blocks(values, side)
-    hot = values > mean + _HOT_SIGMA * deviation
+    # Few counts are no Gaussian: three more are asked for.
+    hot = values > mean + _HOT_SIGMA * deviation + 3
     dead = (values <= 0) & (mean >= _FEWEST_COUNTS) & (mean > _HOT_SIGMA * deviation)
     found = hot | dead
     if known is not None:
@@ -89,7 +90,7 @@ def _blocks(values: NDArray[np.float32], side: int) -> tuple[NDArray[np.float32]
     # Every fourth pixel is enough, and quartiles do not see the hot ones.
     low, middle, high = np.percentile(cut[..., ::4], (25, 50, 75), axis=-1)
     # Counts of few electrons have quartiles that coincide; their deviation is the root of their mean.
-    deviation = np.maximum((high - low) / 1.349, np.sqrt(np.maximum(middle, 1.0)) * 0.8)
+    deviation = np.maximum((high - low) / 1.349, np.sqrt(np.maximum(middle, 1.0)))
     mean_all = ndimage.median_filter(middle, 3)
     rows = np.minimum(np.arange(height) // (height // tall), tall - 1)
     columns = np.minimum(np.arange(width) // (width // wide), wide - 1)

@@ -1,8 +1,8 @@
 """Movies of electron events (EER): each frame a list of places where an electron was counted; frames are grouped.
 
-The container is a BigTIFF whose pages hold run lengths of 8 or 7 bits (compressions 65000, 65001), or of as many as tags
-65007 to 65009 say (65002). Guo et al., IUCrJ 7 (2020) 860. imagecodecs decodes a page; its sub-pixel places are not used:
-pixels are the physical ones of the camera.
+The container is a BigTIFF whose pages hold run lengths of 8 or 7 bits (compressions 65000, 65001), or of as many as
+tags 65007 to 65009 say (65002). Guo et al., IUCrJ 7 (2020) 860. imagecodecs decodes a page; its sub-pixel places are
+not used: pixels are the physical ones of the camera.
 """
 
 from dataclasses import dataclass
@@ -127,6 +127,8 @@ class EerMovie(MovieFile):
                 data = b"".join(parts)
                 if len(data) < sum(page.databytecounts):
                     raise ImageTruncatedError(f"{self.header.path} became shorter while it was read; copy it again")
+                # The decoder wants whole 16-bit words.
+                data += bytes(len(data) % 2)
                 try:
                     total += imagecodecs.eer_decode(data, self.header.shape, *self._bits)
                 except (RuntimeError, ValueError) as error:

@@ -1,6 +1,5 @@
 """What every movie file offers, and the watch over it: that it is there, whole, and the same to the end."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -104,7 +103,7 @@ def identity_of(path: Path) -> tuple[int, int, int]:
         ImageError: it cannot be looked at.
     """
     try:
-        found = os.stat(path)
+        found = path.stat()
     except FileNotFoundError as error:
         raise ImageMissingError(f"{path} is not there; was it moved or deleted?") from error
     except OSError as error:

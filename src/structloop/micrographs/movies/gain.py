@@ -25,10 +25,10 @@ def read_gain(
 
     Args:
         path: The file; of several pictures, the first.
-        rotate: So many quarter turns counter-clockwise in a picture whose row 0 is at the bottom, as MRC files are shown
-            (`-RotGain` of MotionCor2); first turned, then flipped.
+        rotate: So many quarter turns, clockwise where row 0 is drawn at the top, as RELION shows it (`--gain_rot`;
+            `-RotGain` of MotionCor2). First it is turned, then flipped.
         flip: `vertical` makes the first row the last (`-FlipGain 1`), `horizontal` the first column the last (2).
-        kind: What the file holds: factors, or sensitivities that counts are divided by (`.gain` files beside EER movies).
+        kind: What the file holds: factors, or sensitivities that counts are divided by (`.gain` files beside EER).
 
     Pixels of 0, and such as are no numbers, become NaN: the pixel is a defect.
 
@@ -37,7 +37,6 @@ def read_gain(
         ImageMissingError, ImageTruncatedError: it is not there, or not whole.
     """
     gain = np.asarray(read_picture(path, "gain reference"), np.float32)
-    # Rows count upwards in MotionCor2's and RELION's words, and downwards in NumPy's.
     gain = np.rot90(gain, -rotate)
     if flip == "vertical":
         gain = gain[::-1]
