@@ -56,7 +56,7 @@ class AxisFamily:
             raise ModelFormatError(f"model '{card.name}': input is not squashed grayscale, as the AXIS family's is")
         if card.input.interpolation != "bilinear":
             raise ModelFormatError(f"model '{card.name}': input.interpolation must be bilinear")
-        folders = {modality: _network_folder(card, modality) for modality in card.modalities}
+        folders = {modality: network_folder(card, modality) for modality in card.modalities}
         for name in set(folders.values()):
             check_network(folder / name)
         return AxisClassifier(folder, card, folders, runtime)
@@ -106,7 +106,7 @@ class AxisFamily:
             ModelFormatError, UnsupportedModalityError: see `FeatureFamily.feature_source`.
         """
         _check_serves(card, modality)
-        network = folder / _network_folder(card, modality)
+        network = folder / network_folder(card, modality)
         check_network(network)
         architecture, specification = network_architecture(network), card.input
         return FeatureSource(
@@ -176,7 +176,12 @@ def _check_serves(card: ModelCard, modality: Modality) -> None:
         raise UnsupportedModalityError(f"model '{card.name}' serves {served}, not {modality.value}")
 
 
-def _network_folder(card: ModelCard, modality: Modality) -> str:
+def network_folder(card: ModelCard, modality: Modality) -> str:
+    """Name of the folder, below the model's, of the network that serves `modality`.
+
+    Raises:
+        ModelFormatError: the card names none that is there.
+    """
     name = card.parameters.get(_PARAMETER + modality.value)
     if not isinstance(name, str) or f"{name}/{WEIGHTS_FILE}" not in {file.path for file in card.files}:
         raise ModelFormatError(
@@ -226,4 +231,4 @@ def _card(
     )
 
 
-__all__ = ["FAMILY", "AxisClassifier", "AxisFamily"]
+__all__ = ["FAMILY", "AxisClassifier", "AxisFamily", "network_folder"]

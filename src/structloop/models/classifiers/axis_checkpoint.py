@@ -76,14 +76,14 @@ def read_checkpoint(
         if below is None:
             raise ModelFormatError(f"{folder / lora.CONFIG_FILE} names no base; give one with --base")
         below_folder = locate(below, allow_download=allow_download)
-        architecture, weights = _read_network(below_folder)
+        architecture, weights = read_network(below_folder)
         # The head of the base, where it has one, is not the one that was trained.
         backbone = {name: tensor for name, tensor in weights.items() if not name.startswith(_HEAD)}
         weights = lora.merge(backbone, adapter, architecture.linear_modules())
         where, base = folder / lora.WEIGHTS_FILE, below
         config = read_json_object(folder / CONFIG_FILE) if (folder / CONFIG_FILE).is_file() else {}
     else:
-        architecture, weights = _read_network(folder)
+        architecture, weights = read_network(folder)
         where, base = folder / WEIGHTS_FILE, None
         config = read_json_object(folder / CONFIG_FILE)
     _check_labels(config, labels, folder, is_adapter=base is not None)
@@ -101,7 +101,12 @@ def read_checkpoint(
     return AxisCheckpoint(architecture, weights, specification, tuple(inherited), base)
 
 
-def _read_network(folder: Path) -> tuple[Dinov2Architecture, dict[str, "Tensor"]]:
+def read_network(folder: Path) -> tuple[Dinov2Architecture, dict[str, "Tensor"]]:
+    """Architecture and parameters, by canonical name, of a published DINOv2: a bare backbone, or one with a head.
+
+    Raises:
+        ModelFormatError: a file is missing or damaged, or it is no DINOv2 that is supported.
+    """
     config = read_json_object(folder / CONFIG_FILE)
     weights: dict[str, Tensor] = {}
     for file in weight_files(folder):
@@ -150,4 +155,4 @@ def _labels_in(config: Mapping[str, Any], folder: Path) -> tuple[str, ...] | Non
     return None if all(label.startswith("label_") for label in labels) else labels
 
 
-__all__ = ["AXIS_LABELS", "CONFIG_FILE", "WEIGHTS_FILE", "AxisCheckpoint", "read_checkpoint"]
+__all__ = ["AXIS_LABELS", "CONFIG_FILE", "WEIGHTS_FILE", "AxisCheckpoint", "read_checkpoint", "read_network"]
