@@ -14,7 +14,7 @@ import pytest
 import safetensors
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import Dinov2Config, Dinov2ForImageClassification
 
 from structloop.core.errors import ImageMissingError, ModelFormatError, TrainingError, TrainingStoppedError
@@ -89,7 +89,7 @@ def test_one_steps_loss_and_gradients_are_those_of_peft(base: Path) -> None:
         for parameter in trainer.network.trainable.values():
             parameter.copy_(0.1 * torch.randn(parameter.shape, generator=draw))
 
-    config = Dinov2Config(**{key: value for key, value in TINY_CONFIG.items() if key != "model_type"})
+    config = Dinov2Config.from_dict(dict(TINY_CONFIG))
     config.num_labels = 2
     classifier = Dinov2ForImageClassification(config)
     weights = {
@@ -217,7 +217,7 @@ def test_a_full_disk_ends_the_training_and_loses_nothing(
 ) -> None:
     folder, steps = tmp_path / "state", list[int]()
     full = False
-    original = lora_state.save_file
+    original = save_file
 
     def save(*arguments: object) -> None:
         if full:

@@ -89,6 +89,32 @@ def bootstrap_areas(is_positive: ArrayLike, scores: ArrayLike, *, resamples: int
     return np.concatenate(areas), np.concatenate(precisions)
 
 
+def weighted_average_precisions(is_positive: ArrayLike, scores: ArrayLike, weights: Floats) -> Floats:
+    """Average precision for every row of `weights`, `(b,)`; NaN where a row weighs no positive.
+
+    Args:
+        is_positive: `(n,)`, true for positives.
+        scores: `(n,)`, higher for what looks positive.
+        weights: `(b, n)`, how much each item counts.
+
+    Raises:
+        ValueError: shapes differ, or a score is not a number.
+    """
+    truth, order, ends = _sorted(is_positive, scores)
+    sorted_truth = truth[order]
+    found = []
+    step = max(1, _BLOCK // max(len(truth), 1))
+    for start in range(0, len(weights), step):
+        rows = weights[start : start + step, order]
+        true, false = _counts(rows * sorted_truth, rows * ~sorted_truth, ends)
+        whole = true[:, -1:]
+        rate = np.pad(true / np.where(whole > 0, whole, 1), ((0, 0), (1, 0)))
+        precision = true / np.where(true + false > 0, true + false, 1)
+        value = np.sum(np.diff(rate, axis=1) * precision, axis=1)
+        found.append(np.where(whole[:, 0] > 0, value, np.nan))
+    return np.concatenate(found)
+
+
 def _sorted(is_positive: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.intp], NDArray[np.intp]]:
     truth = np.asarray(is_positive, dtype=np.bool_)
     values = np.asarray(scores, dtype=np.float64)
@@ -131,4 +157,4 @@ def _from_zero(values: Floats) -> Floats:
     return np.concatenate([[0.0], values])
 
 
-__all__ = ["average_precision", "bootstrap_areas", "precision_recall_curve", "roc_auc", "roc_curve"]
+__all__ = ["average_precision", "bootstrap_areas", "precision_recall_curve", "roc_auc", "roc_curve", "weighted_average_precisions"]
