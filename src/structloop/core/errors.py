@@ -36,6 +36,8 @@ field, and what to do.
     │   ├── JobCanceledError (RuntimeError)   the job was cancelled
     │   └── WorkerBusyError (BlockingIOError) another process runs the jobs of this home
     ├── LabelsError (ValueError)              a file of labels has a bad row
+    ├── EvaluationSetError (ValueError)       models cannot be judged, or compared, on these items
+    ├── PromotionError (ValueError)           a model cannot be given that role
     ├── CurationError (ValueError)            an answer to an item of the curators' queue cannot be taken
     │   └── CurationClosedError               ... because the item is closed, or was answered by that curator
     ├── DatasetError (ValueError)             a data set cannot be made, read or written as asked
@@ -213,6 +215,14 @@ class DataLeakError(DatasetError):
     """What is to be learnt from is, or looks like, an item of a test set."""
 
 
+class EvaluationSetError(StructloopError, ValueError):
+    """Models cannot be judged, or compared, on these items."""
+
+
+class PromotionError(StructloopError, ValueError):
+    """A model cannot be given that role: the gate refuses, or there is nothing to go back to."""
+
+
 class TargetingError(StructloopError, ValueError):
     """Targeting was asked for something impossible: an unknown hole, a bad budget, a state of another policy."""
 
@@ -361,6 +371,7 @@ __all__ = [
     "DefectsError",
     "DownloadRefusedError",
     "EvaluationError",
+    "EvaluationSetError",
     "GainReferenceError",
     "HolesError",
     "ImageChangedError",
@@ -393,6 +404,7 @@ __all__ = [
     "ParticlesError",
     "PictureFileError",
     "PluginError",
+    "PromotionError",
     "ProtocolError",
     "SafeStopError",
     "SchemaVersionError",

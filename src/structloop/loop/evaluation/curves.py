@@ -157,4 +157,11 @@ def _from_zero(values: Floats) -> Floats:
     return np.concatenate([[0.0], values])
 
 
-__all__ = ["average_precision", "bootstrap_areas", "precision_recall_curve", "roc_auc", "roc_curve", "weighted_average_precisions"]
+__all__ = [
+    "average_precision",
+    "bootstrap_areas",
+    "precision_recall_curve",
+    "roc_auc",
+    "roc_curve",
+    "weighted_average_precisions",
+]
