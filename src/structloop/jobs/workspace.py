@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from structloop.core.errors import SettingsError
 from structloop.core.settings import Settings, load_settings
 from structloop.schema.models import ModelCard
-from structloop.store import Database, DerivedFiles
+from structloop.store import Database, DerivedFiles, KeptFiles
 
 if TYPE_CHECKING:
     from structloop.models.classifiers.protocol import Classifier
@@ -45,6 +45,11 @@ class Workspace:
     def files(self) -> DerivedFiles:
         """Thumbnails, tiles, compiled networks: all that can be deleted and made again."""
         return DerivedFiles(self.home / "derived")
+
+    @cached_property
+    def kept(self) -> KeptFiles:
+        """Manifests of data sets: what nothing can make again."""
+        return KeptFiles(self.home / "datasets")
 
     @cached_property
     def models(self) -> "ModelRegistry":

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from PIL import Image
 
 from structloop.core.plugins import PluginRegistry
-from structloop.imaging import read_image
+from structloop.imaging.reading import decode
+from structloop.imaging.sources import read_unchanged
 from structloop.schema.images import Modality
 from structloop.schema.loop import UNCERTAIN, UNUSABLE, ItemKey, TaskImage
 from structloop.store import Database
@@ -44,9 +45,9 @@ def load_whole_image(image: TaskImage) -> Image.Image:
     """The pixels of an image as its file stores them.
 
     Raises:
-        ImageError: the file is missing or damaged.
+        ImageError: the file is missing, damaged, or no longer what was imported.
     """
-    return read_image(image.path)
+    return decode(read_unchanged(image.path, image.sha256), image.path)
 
 
 def by_project_then_plate(image: TaskImage) -> str:

@@ -66,11 +66,13 @@ class LabelSource(StrEnum):
     Attributes:
         CURATED: Curators settled it.
         AGREED: A person's label with which the model agreed.
+        ANNOTATED: A person's label as it is, whatever the model says.
         IMPORTED: It came with a published data set.
     """
 
     CURATED = "curated"
     AGREED = "agreed"
+    ANNOTATED = "annotated"
     IMPORTED = "imported"
 
 

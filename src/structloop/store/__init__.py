@@ -2,5 +2,6 @@
 
 from structloop.store.database import Database
 from structloop.store.files import DerivedFiles
+from structloop.store.kept import KeptFiles
 
-__all__ = ["Database", "DerivedFiles"]
+__all__ = ["Database", "DerivedFiles", "KeptFiles"]

@@ -74,6 +74,17 @@ class Database:
         except OperationalError as error:
             raise _unavailable(self.url, error) from error
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """As `reading`, but every query sees the database as it was at the first one, whatever others write."""
+        with self.reading() as session:
+            if self.dialect == "postgresql":
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            else:
+                # SQLite keeps the snapshot of the first read until the transaction ends.
+                session.connection().exec_driver_sql("BEGIN")
+            yield session
+
     def migrate(self) -> None:
         """Brings the schema up to date. Two processes may try at once: one waits for the other."""
         config = alembic_config(self.url)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,12 @@ class Candidates:
 
 def load_candidates(database: Database, plates: Collection[int] | None = None) -> Candidates:
     """The experiments of every plate under its current scoring, or of some plates."""
+    with database.snapshot() as session:
+        return candidates_in(session, plates)
+
+
+def candidates_in(session: Session, plates: Collection[int] | None = None) -> Candidates:
+    """As `load_candidates`, in a session."""
     statement = (
         select(
             ExperimentScore.drop_id,
@@ -69,13 +76,12 @@ def load_candidates(database: Database, plates: Collection[int] | None = None) -
     )
     if plates is not None:
         statement = statement.where(Plate.id.in_(plates))
-    with database.reading() as session:
-        parts = [
-            # Keys are whole numbers far below 2**53, which float64 holds exactly; NULL becomes NaN.
-            np.array([tuple(row) for row in rows], dtype=np.float64)
-            for rows in session.execute(statement.execution_options(yield_per=_BATCH)).partitions()
-        ]
-        labels = human_labels(session, plates)
+    parts = [
+        # Keys are whole numbers far below 2**53, which float64 holds exactly; NULL becomes NaN.
+        np.array([tuple(row) for row in rows], dtype=np.float64)
+        for rows in session.execute(statement.execution_options(yield_per=_BATCH)).partitions()
+    ]
+    labels = human_labels(session, plates)
     table = np.concatenate(parts) if parts else np.zeros((0, 10))
     keys = [_whole(table[:, column]) for column in range(6)]
     drop, inspection, plate, project, visible, uv = keys
@@ -85,7 +91,7 @@ def load_candidates(database: Database, plates: Collection[int] | None = None) -
         for key, label in labels.items():
             place = places.get(key)
             if place is not None:
-                human[place] = int(label == CRYSTAL)
+                human[place] = int(label.label == CRYSTAL)
     items = ScoredItems(
         probability=table[:, 7],
         threshold=table[:, 6],
@@ -98,7 +104,15 @@ def load_candidates(database: Database, plates: Collection[int] | None = None) -
     return Candidates(items, inspection, plate, project, np.where(visible > 0, visible, uv))
 
 
-def human_labels(session: Session, plates: Collection[int] | None = None) -> dict[ItemKey, str]:
+class HumanLabel(NamedTuple):
+    """What a person says of a drop at an inspection, as a label of the review tasks."""
+
+    label: str
+    detail: str
+    annotation_id: int
+
+
+def human_labels(session: Session, plates: Collection[int] | None = None) -> dict[ItemKey, HumanLabel]:
     """What people say of drops at inspections, as the labels of the review tasks.
 
     The newest label that is not withdrawn counts; drops of which it says neither are left out.
@@ -124,16 +138,19 @@ def human_labels(session: Session, plates: Collection[int] | None = None) -> dic
             rows += list(session.execute(statement.where(Annotation.group_id.in_(wanted[start : start + _FEW]))))
     withdrawn = {row.withdraws_id for row in rows if row.withdraws_id is not None}
     newest = {
-        ItemKey(row.item_id, row.occasion_id): (row.scheme, row.label)
-        for row in rows
-        if row.label is not None and row.id not in withdrawn
+        ItemKey(row.item_id, row.occasion_id): row for row in rows if row.label is not None and row.id not in withdrawn
     }
-    meanings = {key: SCHEMES.meaning(scheme, label) for key, (scheme, label) in newest.items()}
-    return {key: meaning for key, meaning in meanings.items() if meaning is not None}
+    labels = {}
+    for key, row in newest.items():
+        meaning = SCHEMES.meaning(row.scheme, row.label)
+        if meaning is not None:
+            detail = SCHEMES.get(row.scheme).details.get(row.label, "")
+            labels[key] = HumanLabel(meaning, detail, row.id)
+    return labels
 
 
 def _whole(column: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.nan_to_num(column, nan=0.0).astype(np.int64)
 
 
-__all__ = ["Candidates", "human_labels", "load_candidates"]
+__all__ = ["Candidates", "HumanLabel", "candidates_in", "human_labels", "load_candidates"]
