@@ -77,6 +77,8 @@ class PickerView(View):
 class FolderView(View):
     """A folder that a project may be made of, and what lies in it."""
 
+    roots: list[str]
+    """The folders that this server may look into."""
     path: str
     parent: str | None
     """Null where the folder above may not be looked into."""

@@ -161,7 +161,7 @@ def _score(workspace: Workspace, request: ScoreRequest, control: JobControl) -> 
 
 
 def _scan(workspace: Workspace, request: ScanRequest, control: JobControl) -> Result:
-    from structloop.particles.projects.projects import scan_project
+    from structloop.particles.projects.scanning import scan_project
 
     return dict(
         scan_project(

@@ -74,6 +74,7 @@ def test_looking_into_folders_stays_below_the_roots(client: TestClient, project:
     (import_root / "more").mkdir()
     top = client.get(f"{PARTICLES}/folders").json()
     assert (top["path"], top["parent"], top["folders"]) == (str(import_root), None, ["more"])
+    assert top["roots"] == [str(import_root)]
     assert (top["micrographs"], top["width_px"]) == (3, 800)
     below = client.get(f"{PARTICLES}/folders", params={"path": str(import_root / "more")}).json()
     assert below["parent"] == str(import_root)

@@ -1855,6 +1855,11 @@ export interface components {
              * @description What the header of the first one says.
              */
             pixel_size_angstrom: number | null;
+            /**
+             * Roots
+             * @description The folders that this server may look into.
+             */
+            roots: string[];
             /** Width Px */
             width_px: number | null;
         };
@@ -2615,7 +2620,7 @@ export interface components {
             pattern: string;
             /**
              * Picked
-             * @description Micrographs with picks of that version.
+             * @description Micrographs that it has picked as they are now, with this diameter.
              */
             picked: number;
             /**

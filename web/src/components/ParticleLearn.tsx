@@ -40,6 +40,14 @@ export function ParticleLearn({ project, busy, suggestedName }: { project: Parti
       showError("The model cannot be changed", error);
     },
   });
+  const resize = useMutation({
+    mutationFn: (diameter: number) =>
+      unwrap(client.PATCH("/api/v1/particles/projects/{project_id}", { ...path, body: { diameter_px: diameter } })),
+    onSuccess: () => cache.invalidateQueries({ queryKey: ["particles"] }),
+    onError: (error) => {
+      showError("The diameter cannot be changed", error);
+    },
+  });
   const unpicked = project.micrographs - project.problems - project.picked;
   return (
     <section className="panel card">
@@ -64,6 +72,25 @@ export function ParticleLearn({ project, busy, suggestedName }: { project: Parti
         </select>
       </label>
       <p className="muted">{modelWords(project.model)}</p>
+      <label className="labelled">
+        Diameter of the particle (px)
+        <input
+          key={project.diameter_px}
+          className="field"
+          type="number"
+          min={1}
+          step="any"
+          disabled={busy}
+          defaultValue={Number(project.diameter_px.toFixed(1))}
+          onBlur={(event) => {
+            const wanted = event.target.valueAsNumber;
+            if (wanted > 0 && Math.abs(wanted - project.diameter_px) > 0.05) resize.mutate(wanted);
+          }}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") event.currentTarget.blur();
+          }}
+        />
+      </label>
       <button type="button" className={project.picked === 0 ? "button primary" : "button"} disabled={busy || unpicked <= 0} onClick={() => { pick.mutate(); }}>
         {project.picked === 0 ? `Pick ${plural(Math.max(0, unpicked), "micrograph")}` : unpicked > 0 ? `Pick ${count(unpicked)} more` : "All are picked"}
       </button>
@@ -76,16 +103,13 @@ export function ParticleLearn({ project, busy, suggestedName }: { project: Parti
         >
           Train on {plural(project.labelled, "micrograph")}
         </button>
-        <label className="labelled">
-          within
-          <select className="field" value={minutes} onChange={(event) => { setMinutes(Number(event.target.value)); }}>
+        <select className="field" aria-label="Time for training" value={minutes} onChange={(event) => { setMinutes(Number(event.target.value)); }}>
             {[1, 2, 5, 10, 30, 60].map((value) => (
               <option key={value} value={value}>
-                {value} min
+                in {value} min
               </option>
             ))}
           </select>
-        </label>
       </div>
       <p className="muted">
         {project.labelled === 0

@@ -40,6 +40,11 @@ export function ThresholdControl(props: {
           }}
         />
       </div>
+      {shown !== undefined && (
+        <p className="sureness muted">
+          doubtful <span aria-hidden="true" /> sure
+        </p>
+      )}
       <dl className="expected">
         <div className="precision">
           <dt>Expected precision</dt>

@@ -200,7 +200,7 @@ export default function MicrographPage() {
               <Icon name="right" />
             </button>
             <button type="button" className="button" title="The micrograph to label next (u)" onClick={toSuggested}>
-              Label this one next <kbd>u</kbd>
+              Next to label <kbd>u</kbd>
             </button>
           </div>
         </header>
@@ -243,14 +243,15 @@ export default function MicrographPage() {
             Click a particle to add it, a circle to remove it. Shift and drag clears a box. Scroll to zoom.
           </p>
         </section>
-        {found.data?.model_version != null && (
+        {found.data?.model_version != null && said?.finished !== true && (
           <section>
             <ThresholdControl threshold={threshold} points={expected.data?.points ?? []} shown={shown} onChange={setThreshold} />
           </section>
         )}
         <section>
           <h3>Picture</h3>
-          <Segmented label="Low-pass" value={lowPass} choices={LOW_PASS} onChange={setLowPass} />
+          <span className="muted">Low-pass filter</span>
+          <Segmented label="Low-pass filter" value={lowPass} choices={LOW_PASS} onChange={setLowPass} />
           <Slider label="Contrast" value={contrast} min={0.5} max={6} onChange={setContrast} />
           <Slider label="Brightness" value={brightness} min={0.3} max={2.5} onChange={setBrightness} />
           <label className="check">

@@ -160,6 +160,13 @@ function NewProjectDialog({ onClose }: { onClose: () => void }) {
         <div className="form">
           <div className="folders">
             <h3>Folder of micrographs</h3>
+            {(folder.data?.roots.length ?? 0) > 1 && (
+              <select className="field" aria-label="Where to look" value={folder.data?.roots.find((root) => here === root || here.startsWith(`${root}/`))} onChange={(event) => { setPath(event.target.value); }}>
+                {folder.data?.roots.map((root) => (
+                  <option key={root}>{root}</option>
+                ))}
+              </select>
+            )}
             <p className="mono">{folder.data?.path ?? "…"}</p>
             <ul>
               {folder.data?.parent != null && (

@@ -47,6 +47,7 @@ def look_into_folder(
     inside = any(folder.parent.is_relative_to(root) for root in settings.import_roots)
     first = contents.first
     return FolderView(
+        roots=[str(root) for root in settings.import_roots],
         path=str(folder),
         parent=str(folder.parent) if inside else None,
         folders=list(contents.folders),

@@ -310,7 +310,8 @@ def _not_found_elsewhere(picks: PickSet, chosen: CoordinateFormat) -> list[str]:
         if not picks.optics or missing:
             remarks.append(
                 "RELION takes picks of many micrographs in one file only with the optics (pixel size, voltage, "
-                "spherical aberration); give RELION's micrographs.star (--micrographs), or write a folder for RELION"
+                "spherical aberration); write a folder for RELION (relion-folder), or on the command line give its "
+                "micrographs.star (--micrographs)"
             )
     return remarks
 

@@ -124,7 +124,8 @@ def export_project(
     with tempfile.TemporaryDirectory(prefix="structloop-export-") as folder:
         target = Path(folder) / (f"{stem}{chosen.ending}" if chosen.many else stem)
         written = write_coordinates(picks, target, format=format)
-        remarks = (*(f"no place for {one}" for one in written.left_out), *written.remarks)
+        missing = [f"the format has no place for {', '.join(written.left_out)}"] if written.left_out else []
+        remarks = (*missing, *written.remarks)
         if chosen.many:
             name, data = target.name, target.read_bytes()
         else:

@@ -66,7 +66,9 @@ def train_project(
     if not any(len(one.particles) for one in marks.values()):
         raise ParticleProjectError("nothing to learn from: no particle is marked; mark some in a micrograph first")
     labelled, unread = [], []
-    for key, said in sorted(marks.items()):
+    for number, (key, said) in enumerate(sorted(marks.items())):
+        if on_progress is not None:
+            on_progress(number, None, f"reading {Path(rows[key].path).name}")
         try:
             labelled.append(_labelled(Path(rows[key].path), said, diameter_px, told_size))
         except ImageError as error:

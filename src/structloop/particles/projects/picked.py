@@ -49,8 +49,9 @@ class StoredPicks:
     @classmethod
     def from_bytes(cls, data: bytes | None) -> "StoredPicks":
         """The inverse of `to_bytes`; None holds none."""
+        # To what picks are kept to anyway: 0.55 must be 0.55 again, and files of them short.
         table = np.frombuffer(data or b"", "<f4").reshape(-1, 3).astype(np.float64)
-        return cls(table[:, :2], table[:, 2])
+        return cls(table[:, :2].round(2), table[:, 2].round(4))
 
 
 NO_PICKS = StoredPicks(np.zeros((0, 2)), np.zeros(0))

@@ -17,7 +17,8 @@ from structloop.particles.picking.journal import PickedMicrograph as Picked
 from structloop.particles.picking.preparing import Prepared, Scale
 from structloop.particles.picking.running import PickingOptions, PickingProgress, pick_micrographs
 from structloop.particles.projects.picked import StoredPicks, record_picks
-from structloop.particles.projects.projects import get_project, scan_project
+from structloop.particles.projects.projects import get_project
+from structloop.particles.projects.scanning import scan_project
 from structloop.particles.suggesting import traits_of
 from structloop.schema.models import PickerCard
 from structloop.store import Database

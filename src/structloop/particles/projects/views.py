@@ -28,7 +28,7 @@ class ParticleProjectView(View):
     """The newest version of it that has picked here; null where it has not."""
     micrographs: int
     picked: int
-    """Micrographs with picks of that version."""
+    """Micrographs that it has picked as they are now, with this diameter."""
     labelled: int
     """Micrographs with at least one mark, or that were said to be finished."""
     marked_particles: int

@@ -18,10 +18,10 @@ from structloop.particles.projects.projects import (
     create_project,
     micrograph_views,
     project_view,
-    scan_project,
 )
+from structloop.particles.projects.scanning import scan_project
 from structloop.store import Database
-from structloop.store.tables import ModelVersion
+from structloop.store.tables import Micrograph, ModelVersion
 
 WHO = "someone"
 PICKS = StoredPicks(np.array([[100.0, 100], [200, 100], [300, 100]]), np.array([0.9, 0.5, 0.2]))
@@ -44,7 +44,8 @@ def _pick(database: Database, micrograph: int) -> None:
         session.add(version)
         session.flush()
         number = version.id
-    record_picks(database, micrograph, number, diameter_px=20.0, fingerprint="f", picks=PICKS)
+        mark = session.get_one(Micrograph, micrograph).fingerprint
+    record_picks(database, micrograph, number, diameter_px=20.0, fingerprint=mark, picks=PICKS)
 
 
 def _shown(marks: Marks) -> set[tuple[float, float]]:
