@@ -1,0 +1,166 @@
+"""Drops of the simulated laboratories: rendered once, their features computed once, and kept on disk.
+
+Every drop is rendered without crystals, and every `CRYSTALS_EVERY`-th few also with: the same drop, dirt and light.
+A run decides for each of its drops which of the two it is, so that it can have any prevalence, and no run has both.
+"""
+
+import argparse
+import math
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from structloop.loop.training.fast_head_models import HeadBase, open_base
+from structloop.models.registry import ModelRegistry
+from structloop.models.runtime import Runtime
+from structloop.schema.images import Modality
+from structloop.simulation.drops import MICROCRYSTAL_UM, render_visible_with_truth, sample_scene
+from structloop.simulation.laboratories import FAMILIAR, LABORATORIES, laboratory
+
+LONG_SIDE = 512
+"""Pixels along the longer side of the renderings; the default's network looks at 512 x 416."""
+
+CHUNK = 50
+CRYSTAL_SHARE = 0.35
+_FIRST_SCENE = 40_000_000
+
+
+@dataclass(frozen=True)
+class Drops:
+    """The drops of a laboratory, `n` of them.
+
+    Attributes:
+        bare: `(n, width)` features of each drop without crystals; the first is the base's log-odds.
+        grown: `(n, width)` features of the same drop with crystals; NaN where there is no such picture, or where
+            nobody could see the crystals.
+        is_micro: `(n,)` whether all of its crystals are smaller than `MICROCRYSTAL_UM`.
+        hardness: `(n,)` how hard its crystals are to see, mean 0 and standard deviation 1; NaN without.
+        lookalike: `(n,)` whether the drop without crystals holds what people take for crystals.
+    """
+
+    bare: NDArray[np.float32]
+    grown: NDArray[np.float32]
+    is_micro: NDArray[np.bool_]
+    hardness: NDArray[np.float64]
+    lookalike: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.bare)
+
+    @property
+    def can_grow(self) -> NDArray[np.bool_]:
+        """Drops of which there is a picture with visible crystals."""
+        visible: NDArray[np.bool_] = ~np.isnan(self.grown[:, 0])
+        return visible
+
+
+_LOOKALIKES = {"spherulites", "fibre", "film-piece", "particles", "crease", "phase-separation"}
+
+
+def default_cache() -> Path:
+    """Where features are kept unless another folder is named."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "structloop-benchmarks" / "loop"
+
+
+@cache
+def base(home: Path) -> HeadBase:
+    """The embedded default as the base of heads, with one thread."""
+    registry = ModelRegistry(home / "models")
+    return open_base(registry, registry.default_name, Modality.VISIBLE, Runtime(threads=1))
+
+
+def prepare(folder: Path, name: str, count: int) -> None:
+    """Renders what is missing of the first `count` drops of a laboratory; may run in several processes at once."""
+    for chunk in range(math.ceil(count / CHUNK)):
+        target = _file(folder, name, chunk)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _render(folder, name, chunk, target)
+
+
+def available(folder: Path, name: str) -> int:
+    """How many drops of a laboratory are there, without a gap."""
+    chunk = 0
+    while _file(folder, name, chunk).exists():
+        chunk += 1
+    return chunk * CHUNK
+
+
+def read(folder: Path, name: str, count: int) -> Drops:
+    """The first `count` drops of a laboratory.
+
+    Raises:
+        FileNotFoundError: they were not prepared.
+    """
+    parts: dict[str, list[NDArray[np.generic]]] = {}
+    for chunk in range(math.ceil(count / CHUNK)):
+        with np.load(_file(folder, name, chunk)) as found:
+            for key in found.files:
+                parts.setdefault(key, []).append(found[key])
+    whole = {key: np.concatenate(values)[:count] for key, values in parts.items()}
+    log = -np.log(whole["prominence"])
+    hardness = (log - np.nanmean(log)) / np.nanstd(log)
+    return Drops(whole["bare"], whole["grown"], whole["is_micro"], hardness, whole["lookalike"])
+
+
+def _file(folder: Path, name: str, chunk: int) -> Path:
+    key = base(folder).card.version
+    return folder / f"drops-{key}-{LONG_SIDE}" / name / f"{chunk:04d}.npz"
+
+
+def _render(folder: Path, name: str, chunk: int, target: Path) -> None:
+    lab, extractor = laboratory(name), base(folder).extractor
+    bare, grown = [], []
+    is_micro, lookalike = np.zeros(CHUNK, np.bool_), np.zeros(CHUNK, np.bool_)
+    prominence = np.full(CHUNK, np.nan)
+    rows: list[int] = []
+    for row in range(CHUNK):
+        seed = _FIRST_SCENE + chunk * CHUNK + row
+        has_crystals = row < CRYSTAL_SHARE * CHUNK
+        scene = sample_scene(seed, facility=lab, prevalence=float(has_crystals))
+        picture = render_visible_with_truth(scene, LONG_SIDE, twin=has_crystals)
+        without = picture.image if picture.twin is None else picture.twin
+        bare.append(extractor.prepare(Image.fromarray(without)))
+        contents = {content.value for content in scene.without_crystals().contents}
+        lookalike[row] = bool(contents & _LOOKALIKES)
+        if has_crystals and picture.truth.crystal and picture.truth.recognisable:
+            rows.append(row)
+            grown.append(extractor.prepare(Image.fromarray(picture.image)))
+            is_micro[row] = all(crystal.size_um < MICROCRYSTAL_UM for crystal in scene.crystals)
+            prominence[row] = picture.truth.prominence
+    without_crystals = extractor.features(bare)
+    with_crystals = np.full_like(without_crystals, np.nan)
+    if rows:
+        with_crystals[rows] = extractor.features(grown)
+    unfinished = target.with_name(f"{target.stem}-{os.getpid()}.part.npz")
+    np.savez(
+        unfinished,
+        bare=without_crystals,
+        grown=with_crystals,
+        is_micro=is_micro,
+        lookalike=lookalike,
+        prominence=prominence,
+    )
+    unfinished.rename(target)
+
+
+def main() -> None:
+    """Renders in advance: `python -m loop_facilities.drops` with PYTHONPATH=benchmarks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, default=default_cache())
+    parser.add_argument("--drops", type=int, default=2600)
+    parser.add_argument("names", nargs="*", default=[*LABORATORIES, FAMILIAR])
+    options = parser.parse_args()
+    # All laboratories grow together, so that something can be measured before all is there.
+    for count in range(CHUNK, options.drops + 1, CHUNK):
+        for name in options.names:
+            prepare(options.cache, name, count)
+
+
+if __name__ == "__main__":
+    main()
