@@ -12,6 +12,7 @@ from structloop.api.live import EventBroadcast
 from structloop.api.routes import (
     annotations,
     curation,
+    datasets,
     drops,
     events,
     images,
@@ -39,6 +40,7 @@ _AREAS = (
     images,
     annotations,
     curation,
+    datasets,
     models,
     imports,
     jobs,

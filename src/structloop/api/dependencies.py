@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from structloop.core.settings import Settings
 from structloop.jobs import JobQueue, Workspace
 from structloop.models.registry import ModelRegistry
-from structloop.store import Database, DerivedFiles
+from structloop.store import Database, DerivedFiles, KeptFiles
 
 
 def get_workspace(request: Request) -> Workspace:
@@ -39,6 +39,11 @@ def get_files(workspace: WorkspaceDependency) -> DerivedFiles:
     return workspace.files
 
 
+def get_kept(workspace: WorkspaceDependency) -> KeptFiles:
+    """The kept files of the workspace."""
+    return workspace.kept
+
+
 def get_models(workspace: WorkspaceDependency) -> ModelRegistry:
     """The models of the workspace."""
     return workspace.models
@@ -56,6 +61,7 @@ def get_annotator() -> str:
 SettingsDependency = Annotated[Settings, Depends(get_settings)]
 DatabaseDependency = Annotated[Database, Depends(get_database)]
 FilesDependency = Annotated[DerivedFiles, Depends(get_files)]
+KeptFilesDependency = Annotated[KeptFiles, Depends(get_kept)]
 ModelsDependency = Annotated[ModelRegistry, Depends(get_models)]
 QueueDependency = Annotated[JobQueue, Depends(get_queue)]
 AnnotatorDependency = Annotated[str, Depends(get_annotator)]
@@ -64,6 +70,7 @@ __all__ = [
     "AnnotatorDependency",
     "DatabaseDependency",
     "FilesDependency",
+    "KeptFilesDependency",
     "ModelsDependency",
     "QueueDependency",
     "SettingsDependency",

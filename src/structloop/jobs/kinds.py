@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -122,6 +122,21 @@ class TrainRequest(JobRequest):
     time_limit_s: float = Field(default=300.0, ge=10, le=86_400)
 
 
+class DatasetRequest(JobRequest):
+    """Make a version of a review task's data set."""
+
+    task: str = Field(min_length=1, max_length=100)
+    made_by: str = Field(min_length=1, max_length=200)
+    why: str = Field(default="", max_length=1000)
+    labels: Literal["curated", "agreed", "annotated"] = "agreed"
+    group_by: Literal["auto", "project", "plate"] = "auto"
+    validation_share: float = Field(default=0.15, ge=0, lt=1)
+    test_share: float = Field(default=0.2, ge=0, lt=1)
+    test_set: str | None = Field(default=None, description="Name of a test set; None: the newest.")
+    withhold_leaks: bool = False
+    seed: int = Field(default=0, ge=0)
+
+
 def _import(workspace: Workspace, request: ImportRequest, control: JobControl) -> Result:
     # Loaded here: what a job needs is not needed to ask for one.
     from structloop.crystals.importing import import_folder
@@ -201,6 +216,30 @@ def _train(workspace: Workspace, request: TrainRequest, control: JobControl) -> 
     )
 
 
+def _dataset(workspace: Workspace, request: DatasetRequest, control: JobControl) -> Result:
+    from structloop.crystals.datasets import LabelChoice, build_crystal_dataset
+    from structloop.loop.datasets import BuildSettings, GroupBy
+
+    info = build_crystal_dataset(
+        workspace.database,
+        workspace.kept,
+        request.task,
+        BuildSettings(
+            made_by=request.made_by,
+            why=request.why,
+            group_by=GroupBy(request.group_by),
+            validation_share=request.validation_share,
+            test_share=request.test_share,
+            test_set=request.test_set,
+            withhold_leaks=request.withhold_leaks,
+            seed=request.seed,
+        ),
+        labels=LabelChoice(request.labels),
+        on_progress=control.progress,
+    )
+    return {"dataset_id": info.id, "name": info.name, "counts": info.counts}
+
+
 KINDS: dict[str, JobKind[Any]] = {
     kind.name: kind
     for kind in (
@@ -209,6 +248,7 @@ KINDS: dict[str, JobKind[Any]] = {
         JobKind("particles.scan", ScanRequest, _scan),
         JobKind("particles.pick", PickRequest, _pick),
         JobKind("particles.train", TrainRequest, _train),
+        JobKind("loop.dataset", DatasetRequest, _dataset),
     )
 }
 

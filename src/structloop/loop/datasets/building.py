@@ -5,14 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
-
 from structloop.core.errors import DatasetError, NotFoundError
 from structloop.loop.datasets.labels import ItemLabel
 from structloop.loop.datasets.leakage import Leak, find_leaks, refuse_leaks
-from structloop.loop.datasets.manifest import ManifestRow, count_rows, read_manifest, write_manifest
+from structloop.loop.datasets.manifest import ManifestRow, read_manifest
+from structloop.loop.datasets.recording import NewVersion, record_version
 from structloop.loop.datasets.splitting import (
     GroupBy,
     draw_groups,
@@ -32,9 +29,7 @@ from structloop.loop.tasks import ReviewTask
 from structloop.schema.loop import LabelSource, Partition
 from structloop.store import Database
 from structloop.store.kept import KeptFiles
-from structloop.store.tables import CurationItem, DatasetVersion, FrozenTestSet
 
-_FEW = 500
 _TRIES = 3
 
 OnProgress = Callable[[int, int | None, str], None]
@@ -114,20 +109,33 @@ def plan_dataset(
     parent = newest_dataset(database, task.name)
     before = read_manifest(parent.manifest_sha256, files) if parent is not None else []
     rows, unlabelled = _rows_of_labels(database, task, labels)
-    known = {row.key for row in rows}
-    rows += [row for row in before if row.source is LabelSource.IMPORTED and row.key not in known]
-    test_set = _chosen_test_set(database, task.name, settings.test_set)
+    known = {row.key for row in rows} | {row.sha256 for row in rows}
+    rows += [
+        row
+        for row in before
+        if row.source is LabelSource.IMPORTED
+        and row.partition is not Partition.TEST
+        and not {row.key, row.sha256} & known
+    ]
+    test_sets = list_test_sets(database, task.name)
+    test_set = _chosen_test_set(test_sets, task.name, settings.test_set)
     frozen = read_manifest(test_set.manifest_sha256, files) if test_set is not None else []
-    by = resolve_grouping(settings.group_by, [*rows, *frozen])
+    # Nothing of any test set is learnt from, whichever one this version is judged by.
+    guarded = [row for each in test_sets for row in read_manifest(each.manifest_sha256, files)]
+    by = resolve_grouping(settings.group_by, [*rows, *guarded])
     fresh: list[ManifestRow] = []
     if test_set is None and settings.test_share > 0:
         sizes = {name: sum(counts.values()) for name, counts in labels_by_group(rows, by).items()}
         drawn = draw_groups(sizes, settings.test_share, settings.seed, leave=2)
         fresh = [row.in_partition(Partition.TEST) for row in rows if group_name(row, by) in drawn]
-    tests = [*frozen, *fresh]
-    held = {group_name(row, by) for row in tests}
+    held = {group_name(row, by) for row in (*guarded, *fresh)}
     free = [row for row in rows if group_name(row, by) not in held]
-    leaks = find_leaks(database, free, tests, on_progress=lambda done, total: tell(done, total, "comparing images"))
+    leaks = find_leaks(
+        database,
+        free,
+        [*guarded, *fresh],
+        on_progress=lambda done, total: tell(done, total, "comparing images"),
+    )
     leaking = {leak.train.key for leak in leaks}
     learnt = [row for row in free if row.key not in leaking]
     if not learnt:
@@ -141,7 +149,7 @@ def plan_dataset(
     )
     placed = [row.in_partition(parts[group_name(row, by)]) for row in learnt]
     return PlannedDataset(
-        rows=(*placed, *tests),
+        rows=(*placed, *frozen, *fresh),
         leaks=tuple(leaks),
         withheld=len(rows) - len(free) - len(fresh),
         unlabelled=unlabelled,
@@ -161,6 +169,8 @@ def build_dataset(
     on_progress: OnProgress | None = None,
 ) -> DatasetInfo:
     """Makes a version of a task's data set, and a frozen test set where it has none yet.
+
+    Where nothing has changed since the newest version, that one is returned.
 
     While it is made, people may go on answering: what they settle joins the next version. Where they undo an answer
     that this one rests on, it is made anew.
@@ -183,7 +193,26 @@ def build_dataset(
         plan = plan_dataset(database, files, task, labels(), settings, on_progress)
         if not settings.withhold_leaks:
             refuse_leaks(plan.leaks)
-        dataset_id = _record(database, files, task, plan, settings)
+        dataset_id = record_version(
+            database,
+            files,
+            NewVersion(
+                task=task.name,
+                rows=plan.rows,
+                parent=plan.parent,
+                test_set=plan.test_set,
+                test_rows=plan.test_rows,
+                test_why=f"whole groups drawn at random (share {settings.test_share:g}, seed {settings.seed})",
+                counts={
+                    "withheld": plan.withheld,
+                    "leaks_withheld": len(plan.leaks),
+                    "without_image": plan.unlabelled,
+                },
+                settings=_settings_json(settings, plan.group_by),
+                made_by=settings.made_by,
+                why=settings.why,
+            ),
+        )
         if dataset_id is not None:
             return get_dataset(database, dataset_id)
     raise DatasetError("answers were undone, or other versions made, while this one was built; build it again")
@@ -219,8 +248,7 @@ def _rows_of_labels(database: Database, task: ReviewTask, labels: Sequence[ItemL
     return rows, len(labels) - len(rows)
 
 
-def _chosen_test_set(database: Database, task: str, name: str | None) -> FrozenTestSetInfo | None:
-    there = list_test_sets(database, task)
+def _chosen_test_set(there: Sequence[FrozenTestSetInfo], task: str, name: str | None) -> FrozenTestSetInfo | None:
     if name is None:
         return next(iter(there), None)
     for each in there:
@@ -236,83 +264,6 @@ def _places_before(rows: Sequence[ManifestRow], by: GroupBy) -> Mapping[str, Par
         if row.partition is not Partition.TEST:
             counts.setdefault(group_name(row, by), Counter())[row.partition] += 1
     return {name: count.most_common(1)[0][0] for name, count in counts.items()}
-
-
-def _record(
-    database: Database, files: KeptFiles, task: ReviewTask, plan: PlannedDataset, settings: BuildSettings
-) -> int | None:
-    """Records a version; None where what it rests on has changed, and it must be planned anew."""
-    manifest = write_manifest(plan.rows, files)
-    test_manifest = write_manifest(plan.test_rows, files) if plan.test_rows else None
-    counts = {
-        **count_rows(plan.rows),
-        "withheld": plan.withheld,
-        "leaks_withheld": len(plan.leaks),
-        "without_image": plan.unlabelled,
-    }
-    curated = {row.curation_item_id: row.label for row in plan.rows if row.curation_item_id is not None}
-    try:
-        with database.session() as session:
-            test_set_id = plan.test_set.id if plan.test_set is not None else None
-            if test_manifest is not None:
-                test_set_id = _freeze(session, task.name, test_manifest, plan.test_rows, settings)
-            number = session.scalar(select(func.max(DatasetVersion.number)).where(DatasetVersion.task == task.name))
-            if number != (plan.parent.number if plan.parent is not None else None):
-                return None
-            version = DatasetVersion(
-                task=task.name,
-                number=(number or 0) + 1,
-                parent_id=plan.parent.id if plan.parent is not None else None,
-                test_set_id=test_set_id,
-                manifest_sha256=manifest,
-                counts=counts,
-                settings=_settings_json(settings, plan.group_by),
-                made_by=settings.made_by,
-                why=settings.why,
-            )
-            session.add(version)
-            session.flush()
-            _claim(session, curated, version.id)
-            return version.id
-    except (IntegrityError, _AnswersChangedError):
-        # Another process made a version at the same moment, or a curator undid an answer; look again.
-        return None
-
-
-class _AnswersChangedError(Exception):
-    """An answer that the version rests on was undone; ends the transaction."""
-
-
-def _claim(session: Session, curated: Mapping[int, str], dataset_id: int) -> None:
-    """Marks settled items as used, so that they cannot be opened again, where they still say what the rows say."""
-    keys = sorted(curated)
-    for start in range(0, len(keys), _FEW):
-        piece = keys[start : start + _FEW]
-        there = session.execute(
-            select(CurationItem.id, CurationItem.label).where(CurationItem.id.in_(piece)).with_for_update()
-        )
-        if {key: label for key, label in there} != {key: curated[key] for key in piece}:  # noqa: C416
-            raise _AnswersChangedError
-        session.execute(
-            update(CurationItem)
-            .where(CurationItem.id.in_(piece), CurationItem.dataset_version_id.is_(None))
-            .values(dataset_version_id=dataset_id)
-        )
-
-
-def _freeze(session: Session, task: str, manifest: str, rows: Sequence[ManifestRow], settings: BuildSettings) -> int:
-    count = session.scalar(select(func.count()).select_from(FrozenTestSet).where(FrozenTestSet.task == task)) or 0
-    frozen = FrozenTestSet(
-        task=task,
-        name=settings.test_set or f"test-{count + 1}",
-        manifest_sha256=manifest,
-        counts=count_rows(rows),
-        made_by=settings.made_by,
-        why=f"whole groups drawn at random (share {settings.test_share:g}, seed {settings.seed})",
-    )
-    session.add(frozen)
-    session.flush()
-    return frozen.id
 
 
 def _settings_json(settings: BuildSettings, by: GroupBy) -> dict[str, Any]:

@@ -1,0 +1,126 @@
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from structloop.crystals.annotations import annotate
+from structloop.jobs import Workspace
+from structloop.jobs.kinds import KINDS
+from support.stored_plates import StoredPlate, store_plate
+
+API = "/api/v1"
+BUILD = {"task": "crystals/visible", "made_by": "ada", "why": "test"}
+
+
+class Control:
+    """A job's control that listens to nobody."""
+
+    def progress(self, done: int, total: int | None, message: str = "") -> None:
+        """Passed over."""
+
+    def should_stop(self) -> bool:
+        """Never."""
+        return False
+
+
+@pytest.fixture
+def plates(workspace: Workspace, tmp_path: Path) -> list[StoredPlate]:
+    """Four plates of two drops; the model finds a crystal in A01, and so do people."""
+    stored = []
+    for barcode in ("P1", "P2", "P3", "P4"):
+        plate = store_plate(
+            workspace.database, tmp_path / barcode, barcode, rows=1, columns=2, drops=(1,), inspections=1,
+            probabilities={("A01", 1, 1): 0.9},
+        )  # fmt: skip
+        for (well, _), drop_id in plate.drops.items():
+            annotate(
+                workspace.database, drop_id, inspection=1, scheme="axis", annotator="ada", score_visible=False,
+                label="crystal" if well == "A01" else "other",
+            )  # fmt: skip
+        for path in (tmp_path / barcode).iterdir():
+            pixels = np.random.default_rng(zlib.crc32(path.name.encode())).integers(0, 255, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).resize((96, 64), Image.Resampling.BICUBIC).save(path)
+        stored.append(plate)
+    return stored
+
+
+def build(workspace: Workspace, **more: object) -> dict[str, object]:
+    return KINDS["loop.dataset"].start(workspace, BUILD | more, Control())
+
+
+def test_what_models_learn_from_people_is_listed(client: TestClient) -> None:
+    tasks = client.get(f"{API}/review-tasks").json()
+    assert [task["name"] for task in tasks] == ["crystals/uv", "crystals/visible"]
+    assert tasks[1]["labels"] == ["crystal", "other"]
+    assert tasks[1]["details"] == {"crystal": ["microcrystals", "1d", "2d", "3d"]}
+
+
+def test_a_version_is_planned_built_and_looked_at(
+    client: TestClient, workspace: Workspace, plates: list[StoredPlate]
+) -> None:
+    plan = client.post(f"{API}/datasets/plan", json=BUILD).json()
+    assert (plan["counts"]["images"], plan["leak_count"], plan["freezes_test_set"]) == (8, 0, True)
+    assert client.get(f"{API}/datasets").json() == []
+    job = client.post(f"{API}/datasets", json=BUILD)
+    assert (job.status_code, job.json()["kind"]) == (202, "loop.dataset")
+    result = build(workspace)
+    assert build(workspace) == result, "a job that runs twice makes one version"
+    (info,) = client.get(f"{API}/datasets", params={"task": "crystals/visible"}).json()
+    assert (info["name"], info["made_by"], info["test_set"]) == ("crystals/visible#1", "ada", "test-1")
+    assert client.get(f"{API}/datasets/{info['id']}").json() == info
+    assert [each["name"] for each in client.get(f"{API}/test-sets").json()] == ["test-1"]
+    page = client.get(f"{API}/datasets/{info['id']}/rows", params={"label": "crystal", "limit": 2}).json()
+    assert (page["total"], len(page["items"])) == (4, 2)
+    row = page["items"][0]
+    assert row["image_id"] == plates[0].images["A01", 1, 1, "visible"]
+    test_rows = client.get(f"{API}/datasets/{info['id']}/rows", params={"partition": "test"}).json()
+    assert test_rows["total"] == info["counts"]["partitions"]["test"]["images"]
+
+
+def test_two_versions_are_compared(client: TestClient, workspace: Workspace, plates: list[StoredPlate]) -> None:
+    first = build(workspace, test_share=0.0)["dataset_id"]
+    drop = plates[0].drops["A01", 1]
+    annotate(
+        workspace.database, drop, inspection=1, scheme="ispyb-grade", label="9", annotator="bob", score_visible=False
+    )
+    second = build(workspace, test_share=0.0)["dataset_id"]
+    diff = client.get(f"{API}/datasets/{first}/diff/{second}").json()
+    assert diff["counts"]["relabelled"] == {"crystal -> crystal": 1}
+    (changed,) = diff["relabelled"]
+    assert (changed["before"]["detail"], changed["after"]["detail"]) == ("", "3d")
+    assert diff["counts"]["unchanged"] == 7
+
+
+def test_what_leaks_is_shown_with_both_pictures(
+    client: TestClient, workspace: Workspace, plates: list[StoredPlate], tmp_path: Path
+) -> None:
+    build(workspace)
+    (test_set,) = client.get(f"{API}/test-sets").json()
+    assert test_set["counts"]["images"] == 2
+    (info,) = client.get(f"{API}/datasets").json()
+    test_row = client.get(f"{API}/datasets/{info['id']}/rows", params={"partition": "test"}).json()["items"][0]
+    twin = store_plate(workspace.database, tmp_path / "T", "T", rows=1, columns=1, drops=(1,), inspections=1)
+    annotate(
+        workspace.database, twin.drops["A01", 1], inspection=1, scheme="axis", label="other", annotator="ada",
+        score_visible=False,
+    )  # fmt: skip
+    barcode, well = test_row["group"], test_row["key"].split("/")[1]
+    source = tmp_path / barcode / f"{barcode}_1_{well}_1_visible.png"
+    Image.open(source).save(tmp_path / "T" / "T_1_A01_1_visible.png", optimize=True)
+    (leak,) = client.post(f"{API}/datasets/plan", json=BUILD).json()["leaks"]
+    assert leak["train"]["image_id"] == twin.images["A01", 1, 1, "visible"]
+    assert leak["test"]["image_id"] == test_row["image_id"]
+    assert leak["similarity"] > 0.99
+
+
+def test_what_is_not_there_or_makes_no_sense_is_told(client: TestClient) -> None:
+    for path in ("datasets/9", "datasets/9/rows", "datasets/9/diff/8"):
+        assert client.get(f"{API}/{path}").status_code == 404
+    assert client.post(f"{API}/datasets", json=BUILD | {"task": "x"}).status_code == 404
+    nothing = client.post(f"{API}/datasets/plan", json=BUILD)
+    assert (nothing.status_code, nothing.json()["type"]) == (422, "urn:structloop:dataset")
+    assert client.post(f"{API}/datasets/plan", json=BUILD | {"test_set": "x"}).status_code == 404
+    assert client.post(f"{API}/datasets", json=BUILD | {"validation_share": 1.0}).status_code == 422
