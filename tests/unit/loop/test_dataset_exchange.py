@@ -43,8 +43,8 @@ def marco(tmp_path: Path) -> Path:
     return root
 
 
-def read(folder: Path, name: str = "set", **more: str) -> ImportedSet:
-    return import_images(folder, SCHEMES, name=name, modality=Modality.VISIBLE, **more)
+def read(folder: Path, name: str = "set", scheme: str | None = None) -> ImportedSet:
+    return import_images(folder, SCHEMES, name=name, modality=Modality.VISIBLE, scheme=scheme)
 
 
 def by_file(rows: tuple[ManifestRow, ...]) -> dict[str, ManifestRow]:

@@ -164,6 +164,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List versions of data sets
+         * @description All versions, the newest first.
+         */
+        get: operations["list_datasets"];
+        put?: never;
+        /**
+         * Make a version
+         * @description Asks for a job that makes a version; the newest version of the task is its result.
+         */
+        post: operations["build_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A version
+         * @description A version with its counts, and how it was made.
+         */
+        get: operations["get_dataset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/diff/{other_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What differs between two versions
+         * @description From the version `dataset_id` to `other_id`: images added, removed, labelled otherwise, moved.
+         */
+        get: operations["compare_datasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/{dataset_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Images of a version
+         * @description The images of a version, by key, a page at a time.
+         */
+        get: operations["list_dataset_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/datasets/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a version would hold
+         * @description Counts of a version, and images that would leak a test set, both of each pair; nothing is recorded.
+         */
+        post: operations["plan_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/drops/{drop_id}": {
         parameters: {
             query?: never;
@@ -1140,6 +1244,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/review-tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What models learn from people
+         * @description The installed review tasks, by name.
+         */
+        get: operations["list_review_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/targeting/sessions": {
         parameters: {
             query?: never;
@@ -1229,6 +1353,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/test-sets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List frozen test sets
+         * @description All frozen test sets, the newest first.
+         */
+        get: operations["list_test_sets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1308,6 +1452,74 @@ export interface components {
             seconds: number | null;
             /** Withdrawn */
             withdrawn: boolean;
+        };
+        /**
+         * BuildDatasetRequest
+         * @description How a version is made.
+         */
+        BuildDatasetRequest: {
+            /**
+             * Group By
+             * @default auto
+             * @enum {string}
+             */
+            group_by: "auto" | "project" | "plate";
+            /**
+             * Labels
+             * @description `curated`: what curators settled; `agreed`: and labels with which the model agrees; `annotated`: all labels.
+             * @default agreed
+             * @enum {string}
+             */
+            labels: "curated" | "agreed" | "annotated";
+            /** Made By */
+            made_by: string;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Task
+             * @description Such as `crystals/visible`.
+             */
+            task: string;
+            /**
+             * Test Set
+             * @description Empty: the newest of the task.
+             */
+            test_set?: string | null;
+            /**
+             * Test Share
+             * @description For a frozen test set, where the task has none yet.
+             * @default 0.2
+             */
+            test_share: number;
+            /**
+             * Validation Share
+             * @default 0.15
+             */
+            validation_share: number;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+            /**
+             * Withhold Leaks
+             * @description Leave out what leaks a test set, instead of refusing to build.
+             * @default false
+             */
+            withhold_leaks: boolean;
+        };
+        /**
+         * ChangedRowView
+         * @description An image that two versions hold differently.
+         */
+        ChangedRowView: {
+            after: components["schemas"]["DatasetRowView"];
+            before: components["schemas"]["DatasetRowView"];
+            /** Key */
+            key: string;
         };
         /**
          * ChoiceView
@@ -1591,6 +1803,161 @@ export interface components {
              * @description Answers `uncertain` or `unusable`.
              */
             undecided: number;
+        };
+        /**
+         * DatasetDiffView
+         * @description What differs between two versions; of each kind of change at most the first 200.
+         */
+        DatasetDiffView: {
+            /** Added */
+            added: components["schemas"]["DatasetRowView"][];
+            after: components["schemas"]["DatasetView"];
+            before: components["schemas"]["DatasetView"];
+            /**
+             * Counts
+             * @description `added` and `removed` by label, `relabelled` and `moved` as `from -> to`, `unchanged`.
+             */
+            counts: {
+                [key: string]: unknown;
+            };
+            /** Moved */
+            moved: components["schemas"]["ChangedRowView"][];
+            /** Relabelled */
+            relabelled: components["schemas"]["ChangedRowView"][];
+            /** Removed */
+            removed: components["schemas"]["DatasetRowView"][];
+        };
+        /**
+         * DatasetPlanView
+         * @description What a new version would hold; nothing was recorded.
+         */
+        DatasetPlanView: {
+            /** Counts */
+            counts: {
+                [key: string]: unknown;
+            };
+            /**
+             * Freezes Test Set
+             * @description Whether a test set would be frozen, as the task has none yet.
+             */
+            freezes_test_set: boolean;
+            /**
+             * Group By
+             * @enum {string}
+             */
+            group_by: "project" | "plate";
+            /** Leak Count */
+            leak_count: number;
+            /**
+             * Leaks
+             * @description At most the first 200.
+             */
+            leaks: components["schemas"]["LeakView"][];
+            /** Test Set */
+            test_set: string | null;
+            /**
+             * Withheld
+             * @description Images left out because their group is in a test set.
+             */
+            withheld: number;
+            /** Without Image */
+            without_image: number;
+        };
+        /**
+         * DatasetRowPage
+         * @description Part of the rows of a data set.
+         */
+        DatasetRowPage: {
+            /** Items */
+            items: components["schemas"]["DatasetRowView"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * DatasetRowView
+         * @description An image of a data set.
+         */
+        DatasetRowView: {
+            /** Annotation Id */
+            annotation_id: number | null;
+            /**
+             * Curation Item Id
+             * @description What curators settled; `/curation/items/{id}` shows it.
+             */
+            curation_item_id: number | null;
+            /** Detail */
+            detail: string;
+            /** Drop Id */
+            drop_id: number | null;
+            /**
+             * Group
+             * @description The plate's barcode, or what an imported set has kept together.
+             */
+            group: string;
+            /**
+             * Image Id
+             * @description The image to show; none where it was imported, or its plate was removed.
+             */
+            image_id: number | null;
+            /** Key */
+            key: string;
+            /** Label */
+            label: string;
+            modality: components["schemas"]["Modality"];
+            partition: components["schemas"]["Partition"];
+            /** Project */
+            project: string;
+            /** Sha256 */
+            sha256: string;
+            source: components["schemas"]["LabelSource"];
+        };
+        /**
+         * DatasetView
+         * @description A version of a data set; it is never changed.
+         */
+        DatasetView: {
+            /**
+             * Counts
+             * @description `images`, `labels`, `sources`, `details`, `partitions` (each with `images`, `labels`, `groups`), `withheld`.
+             */
+            counts: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Id */
+            id: number;
+            /** Made By */
+            made_by: string;
+            /**
+             * Manifest Sha256
+             * @description The digest of its manifest: the same rows have the same one.
+             */
+            manifest_sha256: string;
+            /**
+             * Name
+             * @description Such as `crystals/visible#3`.
+             */
+            name: string;
+            /** Number */
+            number: number;
+            /** Parent Id */
+            parent_id: number | null;
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** Task */
+            task: string;
+            /** Test Set */
+            test_set: string | null;
+            /** Test Set Id */
+            test_set_id: number | null;
+            /** Why */
+            why: string;
         };
         /**
          * DropDetail
@@ -2255,6 +2622,18 @@ export interface components {
             total: number | null;
         };
         /**
+         * LabelSource
+         * @description What a label in a data set rests on.
+         *
+         *     Attributes:
+         *         CURATED: Curators settled it.
+         *         AGREED: A person's label with which the model agreed.
+         *         ANNOTATED: A person's label as it is, whatever the model says.
+         *         IMPORTED: It came with a published data set.
+         * @enum {string}
+         */
+        LabelSource: "curated" | "agreed" | "annotated" | "imported";
+        /**
          * LayoutView
          * @description A way of naming image files that can be imported.
          */
@@ -2271,6 +2650,18 @@ export interface components {
              * @description For people.
              */
             title: string;
+        };
+        /**
+         * LeakView
+         * @description An image to learn from that is, or looks like, an image of a test set.
+         */
+        LeakView: {
+            /** Same File */
+            same_file: boolean;
+            /** Similarity */
+            similarity: number;
+            test: components["schemas"]["DatasetRowView"];
+            train: components["schemas"]["DatasetRowView"];
         };
         /**
          * MarksView
@@ -2634,6 +3025,12 @@ export interface components {
              */
             problems: number;
         };
+        /**
+         * Partition
+         * @description The part of a data set that an item is in.
+         * @enum {string}
+         */
+        Partition: "train" | "validation" | "test";
         /**
          * PickerView
          * @description A model that picks particles.
@@ -3166,6 +3563,36 @@ export interface components {
             reason: string;
         };
         /**
+         * ReviewTaskView
+         * @description Something that models learn from people.
+         */
+        ReviewTaskView: {
+            /** Curated As */
+            curated_as: string;
+            /**
+             * Details
+             * @description Kinds that curators may tell apart within a label.
+             */
+            details: {
+                [key: string]: string[];
+            };
+            /**
+             * Labels
+             * @description A label's place is its class id.
+             */
+            labels: string[];
+            modality: components["schemas"]["Modality"] | null;
+            /** Name */
+            name: string;
+            /**
+             * Positive
+             * @description The label that is looked for.
+             */
+            positive: string;
+            /** Title */
+            title: string;
+        };
+        /**
          * ScoredImageView
          * @description A source image with what the models say of it, newest first.
          */
@@ -3322,6 +3749,31 @@ export interface components {
             prevalence?: number | null;
             /** Temperature */
             temperature: number;
+        };
+        /**
+         * TestSetView
+         * @description A frozen test set: never changed, and nothing of its groups is learnt from.
+         */
+        TestSetView: {
+            /** Counts */
+            counts: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Id */
+            id: number;
+            /** Made By */
+            made_by: string;
+            /** Name */
+            name: string;
+            /** Task */
+            task: string;
+            /** Why */
+            why: string;
         };
         /**
          * ThresholdPoint
@@ -3731,6 +4183,274 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_datasets: {
+        parameters: {
+            query?: {
+                /** @description Only those of this task. */
+                task?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetView"][];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    build_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BuildDatasetRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a version of a data set. */
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_datasets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a version of a data set. */
+                dataset_id: number;
+                /** @description Key of a version of a data set. */
+                other_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDiffView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_dataset_rows: {
+        parameters: {
+            query?: {
+                /** @description Only those with this label. */
+                label?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+                /** @description How many to leave out from the start. */
+                offset?: number;
+                /** @description Only those of this part. */
+                partition?: components["schemas"]["Partition"] | null;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a version of a data set. */
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetRowPage"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BuildDatasetRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetPlanView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6074,6 +6794,35 @@ export interface operations {
             };
         };
     };
+    list_review_tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewTaskView"][];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_sessions: {
         parameters: {
             query?: never;
@@ -6283,6 +7032,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecordedSessionView"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_test_sets: {
+        parameters: {
+            query?: {
+                /** @description Only those of this task. */
+                task?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestSetView"][];
                 };
             };
             /** @description Unprocessable Entity */
