@@ -37,9 +37,8 @@ def submit_scoring(
         NotFoundError: there is no such plate.
     """
     plate = plate_detail(database, plate_id)
-    models = body.models or [settings.default_model]
     rule = body.rule or CombinationRule(settings.combination_rule)
-    request = {"plate_id": plate_id, "models": models, "rule": rule.value}
+    request = {"plate_id": plate_id, "models": body.models, "rule": rule.value}
     job = queue.submit("crystals.score", request, plate.barcode, job_key("crystals.score", request))
     return job_view(queue.progress(job))
 

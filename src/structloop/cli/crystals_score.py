@@ -38,7 +38,7 @@ ModelNames = Annotated[
     list[str] | None,
     typer.Option(
         "--model",
-        help="Model; give it twice for one model per modality. Default: the setting default_model.",
+        help="Model; give it twice for one per modality. Default: those in production, else default_model.",
         show_default=False,
     ),
 ]
@@ -129,8 +129,8 @@ def _resolved(workspace: "Workspace", names: Sequence[str]) -> list[str]:
     allowed = workspace.settings.allow_download
     resolved = [workspace.models.resolve(name, allow_download=allowed) for name in names]
     if not resolved:
-        resolved = [workspace.models.default_name]
-        workspace.models.card(resolved[0])
+        # Those in production score, which the job looks up; what the settings name must be there all the same.
+        workspace.models.card(workspace.models.default_name)
     return resolved
 
 

@@ -92,7 +92,9 @@ class ScoreRequest(JobRequest):
 
     plate_id: int | None = None
     barcode: str | None = None
-    models: tuple[str, ...] = Field(default=(), description="Names of models; none: the default model.")
+    models: tuple[str, ...] = Field(
+        default=(), description="Names of models; none: those in production, else the default model."
+    )
     rule: CombinationRule | None = Field(default=None, description="None: the setting combination_rule.")
     inspection: int | None = Field(default=None, ge=1, description="Only this inspection; None: all.")
 

@@ -35,6 +35,7 @@ class ScoreReport:
         hits: Drops whose best probability over the inspections reaches the threshold.
         best_probability: The highest of all; None without any.
         stopped: Whether it was stopped before the end; scoring again does the rest.
+        shadow_problems: Why models in the shadow could not score.
     """
 
     plate_id: int
@@ -51,6 +52,7 @@ class ScoreReport:
     hits: int = 0
     best_probability: float | None = None
     stopped: bool = False
+    shadow_problems: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON; the list of failures is cut after 1000 entries."""
@@ -73,6 +75,7 @@ class ScoreReport:
             "hits": self.hits,
             "best_probability": self.best_probability,
             "stopped": self.stopped,
+            "shadow_problems": self.shadow_problems[:LISTED],
         }
 
 

@@ -3,29 +3,26 @@
 import time
 from collections.abc import Callable, Sequence
 
-from PIL import Image
 from sqlalchemy import func, select
 
-from structloop.core.errors import ImageError, ImageFormatError, ImageTruncatedError, NotFoundError
+from structloop.core.errors import NotFoundError
 from structloop.crystals.scoring.assignment import ModelSource, assign_models
+from structloop.crystals.scoring.image_results import is_lasting, open_unchanged, record_batch
 from structloop.crystals.scoring.images import PrimaryImage, primary_images
 from structloop.crystals.scoring.pipeline import ScoredImage, score_images
+from structloop.crystals.scoring.production import ProductionModels, production_models
 from structloop.crystals.scoring.report import ImageFailure, ScoreReport
 from structloop.crystals.scoring.results import record_experiments, record_models, record_scoring, summarise_plate
-from structloop.imaging.reading import decode
-from structloop.imaging.sources import read_unchanged
+from structloop.crystals.scoring.shadows import score_shadows
 from structloop.schema.crystals import CombinationRule
 from structloop.store import Database
-from structloop.store.database import insert_or_ignore
-from structloop.store.tables import ExperimentScore, ImageScore, Inspection, Plate
-from structloop.store.tables.base import utc_now
+from structloop.store.tables import ExperimentScore, Inspection, Plate
 
 Progress = Callable[[int, int | None, str], None]
 
 # While a plate is scored, the plate map fills; combining may take this share of the time.
 COMBINING_SHARE = 0.1
 COMBINING_EVERY_S = 2.0
-IMAGE_ERROR_LENGTH = 1000
 
 
 def score_plate(
@@ -51,7 +48,8 @@ def score_plate(
         database: Where the plate is.
         source: Where models come from.
         plate_id: The plate.
-        models: Names of models, each scoring the modalities that its card lists; none: the default model.
+        models: Names of models, each scoring the modalities that its card lists; none: those in production, and where
+            nothing was promoted the default model. Models in the shadow then score, too, silently.
         rule: How visible and UV become one probability.
         inspection: Only the inspection of that number; None: all.
         batch_size: Images per call of the network.
@@ -65,7 +63,8 @@ def score_plate(
         StoreUnavailableError: the database cannot be written.
     """
     barcode = _barcode(database, plate_id, inspection)
-    assignment = assign_models(source, models)
+    chosen = ProductionModels(assign_models(source, models)) if models else production_models(database, source)
+    assignment = chosen.assignment
     versions = record_models(database, assignment)
     scoring_id = record_scoring(database, plate_id, assignment, versions, rule)
     report = ScoreReport(
@@ -100,10 +99,12 @@ def score_plate(
         if not pending[modality] or report.stopped:
             continue
         tell(f"loading {card.name}")
-        classifier = source.load(card.name)
-        batches = score_images(classifier, pending[modality], _open, modality, batch_size=batch_size, threads=threads)
+        classifier = chosen.load(source, modality, card)
+        batches = score_images(
+            classifier, pending[modality], open_unchanged, modality, batch_size=batch_size, threads=threads
+        )
         for batch in batches:
-            _record_batch(database, versions[modality], batch)
+            record_batch(database, versions[modality], batch)
             _note_failures(batch, report, retried)
             done += len(batch)
             report.images_scored += sum(outcome.error is None for outcome in batch)
@@ -119,6 +120,18 @@ def score_plate(
     combine()
     if not report.stopped:
         summarise_plate(database, plate_id, scoring_id)
+        if chosen.shadows:
+            tell("scoring in the shadow")
+        report.shadow_problems += score_shadows(
+            database,
+            source,
+            plate_id,
+            chosen,
+            inspection,
+            batch_size=batch_size,
+            threads=threads,
+            should_stop=should_stop,
+        )
     _fill_summary(database, plate_id, inspection, report)
     return report
 
@@ -155,39 +168,10 @@ def _barcode(database: Database, plate_id: int, inspection: int | None) -> str:
     return barcode
 
 
-def _open(image: PrimaryImage) -> Image.Image:
-    # The contents must be what was imported: the score is kept for them, not for whatever lies at the path.
-    return decode(read_unchanged(image.path, image.sha256), image.path)
-
-
-def _is_lasting(error: ImageError) -> bool:
-    """Whether the image will be just as unusable the next time: its bytes were the imported ones."""
-    return isinstance(error, (ImageFormatError, ImageTruncatedError))
-
-
-def _record_batch(database: Database, version_id: int, batch: Sequence[ScoredImage[PrimaryImage]]) -> None:
-    now = utc_now()
-    rows = [
-        {
-            "image_id": outcome.item.image_id,
-            "model_version_id": version_id,
-            "probability": outcome.probability,
-            "error": None if outcome.error is None else str(outcome.error)[:IMAGE_ERROR_LENGTH],
-            "created_at": now,
-        }
-        # In the order of ids, so that two scorers at once wait for each other instead of locking each other out.
-        for outcome in sorted(batch, key=lambda outcome: outcome.item.image_id)
-        if outcome.error is None or _is_lasting(outcome.error)
-    ]
-    if rows:
-        with database.session() as session:
-            session.execute(insert_or_ignore(database, ImageScore, rows))
-
-
 def _note_failures(batch: Sequence[ScoredImage[PrimaryImage]], report: ScoreReport, retried: dict[int, str]) -> None:
     for outcome in batch:
         if outcome.error is not None:
-            lasting = _is_lasting(outcome.error)
+            lasting = is_lasting(outcome.error)
             report.failures.append(ImageFailure(outcome.item.path, str(outcome.error), will_retry=not lasting))
             if not lasting:
                 retried[outcome.item.image_id] = str(outcome.error)

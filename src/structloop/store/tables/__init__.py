@@ -31,6 +31,7 @@ from structloop.store.tables.plates import (
     Plate,
     Project,
 )
+from structloop.store.tables.promotion import ModelRole, TrainingRun
 from structloop.store.tables.scores import ExperimentScore, ImageScore, Scoring, scoring_key
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Inspection",
     "Job",
     "Micrograph",
+    "ModelRole",
     "ModelVersion",
     "ParticleMark",
     "ParticleProject",
@@ -65,5 +67,6 @@ __all__ = [
     "Plate",
     "Project",
     "Scoring",
+    "TrainingRun",
     "scoring_key",
 ]
