@@ -3,6 +3,7 @@
 import base64
 import io
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -143,3 +144,18 @@ def test_a_project_can_be_changed_and_forgotten(client: TestClient, project: int
     assert client.delete(f"{PARTICLES}/projects/{project}").status_code == 204
     assert client.get(f"{PARTICLES}/projects/{project}").status_code == 404
     assert (import_root / "a_1.png").is_file()
+
+
+def test_what_is_exported_has_the_project_s_name_in_any_script(
+    client: TestClient, workspace: Workspace, import_root: Path
+) -> None:
+    Image.fromarray(np.zeros((200, 200), np.uint8)).save(import_root / "a.png")
+    body = {"name": "リボソーム 1", "folder": str(import_root), "diameter_px": 30}
+    project = int(client.post(f"{PARTICLES}/projects", json=body).json()["id"])
+    _finish_jobs(workspace)
+    micrograph = _micrographs(client, project)[0]["id"]
+    client.post(f"{PARTICLES}/micrographs/{micrograph}/marks", json={"x_px": 50, "y_px": 60})
+    answer = client.get(f"{PARTICLES}/projects/{project}/export")
+    assert answer.status_code == 200
+    assert unquote(answer.headers["content-disposition"]) == "attachment; filename*=UTF-8''リボソーム_1.star"
+    assert b"a.png 50 60 1" in answer.content

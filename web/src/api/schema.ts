@@ -3021,7 +3021,7 @@ export interface components {
             pixel_size_angstrom: number | null;
             /**
              * Problems
-             * @description Micrographs that cannot be used.
+             * @description Micrographs that cannot be used, or could not be picked.
              */
             problems: number;
         };

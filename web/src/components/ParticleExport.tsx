@@ -33,8 +33,8 @@ export function ParticleExport({ project, threshold, particles }: { project: Par
         const problem = (await answer.json()) as { detail?: string; remedy?: string | null };
         throw new Error([problem.detail, problem.remedy].filter(Boolean).join("; "));
       }
-      const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? "picks";
-      return { blob: await answer.blob(), name, remarks: decodeURIComponent(answer.headers.get("X-Remarks") ?? "") };
+      const name = /filename\*=UTF-8''(\S+)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? "picks";
+      return { blob: await answer.blob(), name: decodeURIComponent(name), remarks: decodeURIComponent(answer.headers.get("X-Remarks") ?? "") };
     },
     onSuccess: ({ blob, name, remarks }) => {
       const link = document.createElement("a");

@@ -1,6 +1,6 @@
 /** The threshold, and what is to be expected of it: precision and recall as numbers and as curves. */
 import { expectedAt, type ThresholdPoint } from "../logic/particles";
-import { percent } from "../logic/format";
+import { count, percent } from "../logic/format";
 
 const WIDTH = 220;
 const HEIGHT = 74;
@@ -57,7 +57,7 @@ export function ThresholdControl(props: {
         {shown !== undefined && (
           <div>
             <dt>Picks shown</dt>
-            <dd className="num">{shown}</dd>
+            <dd className="num">{count(shown)}</dd>
           </div>
         )}
       </dl>

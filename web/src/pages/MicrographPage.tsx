@@ -97,6 +97,7 @@ export default function MicrographPage() {
     else void navigate(`/particles/${projectId}/${next.micrograph_id}${search}`);
   };
   const finish = () => {
+    if (micrograph?.problem !== null) return;
     if (said?.finished === true) {
       post(() => unwrap(client.POST("/api/v1/particles/micrographs/{micrograph_id}/reopen", path)));
       return;
@@ -153,9 +154,9 @@ export default function MicrographPage() {
   return (
     <div className="micrograph-page">
       <div className="micrograph-view">
-        {width === null || height === null ? (
+        {width === null || height === null || micrograph.problem !== null ? (
           <div className="state">
-            <h2>This micrograph cannot be read</h2>
+            <h2>This micrograph cannot be used</h2>
             <p>{micrograph.problem}</p>
           </div>
         ) : (
@@ -235,7 +236,7 @@ export default function MicrographPage() {
               <Icon name="undo" />
             </button>
           </div>
-          <button type="button" className={said?.finished === true ? "button" : "button primary"} disabled={width === null} onClick={finish}>
+          <button type="button" className={said?.finished === true ? "button" : "button primary"} disabled={width === null || micrograph.problem !== null} onClick={finish}>
             {said?.finished === true ? "Open again" : found.data?.model_version == null ? "All particles are marked" : "Accept what is shown"}{" "}
             <kbd>Enter</kbd>
           </button>

@@ -103,7 +103,7 @@ function Project({ project }: { project: ParticleProject }) {
               <p>
                 {all.length === 0
                   ? running === undefined
-                    ? `${project.folder} holds no file that matches ${project.pattern} and is a micrograph (MRC, TIFF, JPEG, PNG). Copy them there, then look again.`
+                    ? `${project.folder} holds no micrograph (MRC, TIFF, JPEG, PNG)${project.pattern === "**/*" ? "" : ` that matches ${project.pattern}`}. Copy some there, then look for new micrographs.`
                     : "The folder is being looked through."
                   : "No micrograph is in this list."}
               </p>
@@ -168,8 +168,8 @@ function Thumbnail({ micrograph, to, suggested }: { micrograph: Micrograph; to: 
   return (
     <Link className="picture" to={to} title={micrograph.problem ?? micrograph.name}>
       <span className="frame">
-        {micrograph.width_px === null ? (
-          <span className="nothing">no picture</span>
+        {micrograph.problem !== null ? (
+          <span className="nothing">{micrograph.problem}</span>
         ) : (
           <img src={pictureUrl(micrograph.id, THUMBNAIL_PX)} alt="" loading="lazy" decoding="async" />
         )}

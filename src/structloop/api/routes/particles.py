@@ -240,7 +240,7 @@ def export_particles(
     """What people marked, and the picks that reach the threshold on micrographs that are not finished."""
     made = export_project(database, project_id, format=format, threshold=threshold, names=names)
     headers = {
-        "Content-Disposition": f'attachment; filename="{made.name}"',
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(made.name)}",
         "Cache-Control": "no-store",
         "X-Remarks": quote("; ".join(made.remarks)),
     }

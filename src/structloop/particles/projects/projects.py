@@ -230,6 +230,23 @@ def _up_to_date(session: Session, project: ParticleProject, version: ModelVersio
             PickedMicrograph.model_version_id == version.id,
             PickedMicrograph.diameter_px == project.diameter_px,
             PickedMicrograph.fingerprint == Micrograph.fingerprint,
+            PickedMicrograph.error.is_(None),
+        )
+    )
+    return session.scalar(statement) or 0
+
+
+def _failed(session: Session, project: ParticleProject, version: ModelVersion | None) -> int:
+    """Micrographs that can be opened and could not be picked."""
+    statement = (
+        select(func.count())
+        .select_from(PickedMicrograph)
+        .join(Micrograph, Micrograph.id == PickedMicrograph.micrograph_id)
+        .where(
+            Micrograph.project_id == project.id,
+            Micrograph.problem.is_(None),
+            PickedMicrograph.model_version_id == (-1 if version is None else version.id),
+            PickedMicrograph.error.is_not(None),
         )
     )
     return session.scalar(statement) or 0
@@ -256,7 +273,7 @@ def _project_view(session: Session, project: ParticleProject) -> ParticleProject
         picked=_up_to_date(session, project, version),
         labelled=sum(bool(len(one.particles)) or one.finished for one in marks.values()),
         marked_particles=sum(len(one.particles) for one in marks.values()),
-        problems=count(Micrograph.problem.is_not(None)),
+        problems=count(Micrograph.problem.is_not(None)) + _failed(session, project, version),
         created_at=project.created_at,
     )
 

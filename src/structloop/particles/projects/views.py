@@ -33,7 +33,7 @@ class ParticleProjectView(View):
     """Micrographs with at least one mark, or that were said to be finished."""
     marked_particles: int
     problems: int
-    """Micrographs that cannot be used."""
+    """Micrographs that cannot be used, or could not be picked."""
     created_at: datetime
 
 

@@ -88,7 +88,8 @@ def test_a_project_is_picked_once_and_again_only_where_something_changed(
     write_discs(folder / "b.png", 3)
     write_discs(folder / "c.png", 4)
     assert pick_project(database, shelf, project)["picked"] == 2
-    assert project_view(database, project).picked == 4
+    view = project_view(database, project)
+    assert (view.picked, view.problems) == (3, 2)
     change_project(database, project, diameter_px=DIAMETER_PX + 2)
     assert project_view(database, project).picked == 0
     assert pick_project(database, shelf, project)["picked"] == 3
