@@ -17,6 +17,7 @@ from structloop.core.settings import Settings
 from structloop.jobs import JobQueue, job_key
 from structloop.particles.picking.models import all_picker_cards, any_picker_card
 from structloop.particles.projects import projects
+from structloop.particles.projects.expecting import expected_view
 from structloop.particles.projects.exporting import NamesAs, export_project
 from structloop.particles.projects.folders import look_into, pixel_size_of
 from structloop.particles.projects.projects import ProjectFacts
@@ -26,7 +27,6 @@ from structloop.particles.projects.views import (
     MicrographView,
     ParticleProjectView,
     SuggestionView,
-    ThresholdPoint,
 )
 from structloop.store import Database
 
@@ -147,16 +147,7 @@ def list_micrographs(
 )
 def get_expected(database: DatabaseDependency, models: ModelsDependency, project_id: ParticleProjectId) -> ExpectedView:
     """What the project's model is expected to do, by threshold."""
-    card = any_picker_card(models, projects.project_view(database, project_id).model)
-    return ExpectedView(
-        model=card.name,
-        version=card.version,
-        threshold=card.threshold,
-        points=[
-            ThresholdPoint(threshold=one.threshold, precision=one.precision, recall=one.recall) for one in card.expected
-        ],
-        limitations=list(card.limitations),
-    )
+    return expected_view(database, models, project_id)
 
 
 @router.get("/models", operation_id="list_pickers", summary="Models that pick")

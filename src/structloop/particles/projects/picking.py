@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,10 +13,12 @@ from PIL import Image
 from sqlalchemy import select
 
 from structloop.models.pickers import Picker
+from structloop.particles.picking.blind import MICROGRAPHS, calibrated_blind
 from structloop.particles.picking.finding import FoundMicrograph
 from structloop.particles.picking.journal import PickedMicrograph as Picked
 from structloop.particles.picking.preparing import Prepared, Scale
 from structloop.particles.picking.running import PickingOptions, PickingProgress, pick_micrographs
+from structloop.particles.projects.expecting import ProjectNotebook
 from structloop.particles.projects.picked import StoredPicks, record_picks
 from structloop.particles.projects.projects import get_project
 from structloop.particles.projects.scanning import scan_project
@@ -60,7 +63,8 @@ def pick_project(
     """Picks every micrograph of a project that its model has not picked yet; safe to repeat and to kill.
 
     The folder is looked through first, so that files that came since are picked too. Picks made with another diameter,
-    or of a file that has changed, are made again.
+    or of a file that has changed, are made again. What the scores of a model without real labels are worth is
+    judged by a few of these micrographs first (`calibrated_blind`).
 
     Args:
         database: Where the project is.
@@ -87,6 +91,21 @@ def pick_project(
             .where(Micrograph.project_id == project_id, Micrograph.problem.is_(None))
             .order_by(Micrograph.path)
         ).all()
+    found = [FoundMicrograph(row.path, Path(row.path)) for row in rows]
+    options = PickingOptions(scale, contrast=picker.card.contrast, threshold=picker.card.threshold)
+
+    def tell_read(_done: int, total: int) -> None:
+        if on_progress is not None:
+            on_progress(0, None, f"judging the scores by {total} micrographs")
+
+    picker = calibrated_blind(
+        picker,
+        found,
+        ProjectNotebook(database, project_id, picker.card, diameter_px),
+        options,
+        least=min(MICROGRAPHS, len(found)),
+        on_read=tell_read,
+    )
     version = record_picker(database, picker.card)
     with database.reading() as session:
         known = {
@@ -124,9 +143,9 @@ def pick_project(
 
     result = pick_micrographs(
         picker,
-        [FoundMicrograph(path, Path(path)) for path in todo],
+        [each for each in found if each.name in todo],
         _Unkept(),
-        PickingOptions(scale, contrast=picker.card.contrast, threshold=picker.card.threshold),
+        replace(options, threshold=picker.card.threshold),
         on_progress=tell,
         on_picked=keep,
         should_stop=stop,

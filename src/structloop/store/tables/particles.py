@@ -25,6 +25,10 @@ class ParticleProject(Base):
     diameter_px: Mapped[float] = mapped_column(doc="Of the particle, in pixels of the micrographs.")
     pixel_size_angstrom: Mapped[float | None] = mapped_column(doc="Told by a person; None: what the files say.")
     model: Mapped[str] = mapped_column(String(200), doc="The model whose picks are shown.")
+    calibration: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True),
+        doc="Here, of a model that no real label went into; and for what it holds.",
+    )
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

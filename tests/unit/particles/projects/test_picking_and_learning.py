@@ -12,7 +12,9 @@ from structloop.models.pickers.training_plan import TrainingSettings
 from structloop.models.registry import ModelRegistry
 from structloop.particles.classical import default_picker
 from structloop.particles.coordinates import read_coordinates
+from structloop.particles.picking import BlindPicker
 from structloop.particles.projects import marks as marking
+from structloop.particles.projects.expecting import expected_view
 from structloop.particles.projects.exporting import NamesAs, export_project
 from structloop.particles.projects.learning import train_project
 from structloop.particles.projects.picked import current_picks
@@ -25,6 +27,7 @@ from structloop.particles.projects.projects import (
     project_view,
 )
 from structloop.particles.projects.suggestions import suggestions
+from structloop.schema.models import IdentityCalibration
 from structloop.store import Database
 from support.discs import DIAMETER_PX, write_discs
 
@@ -93,6 +96,33 @@ def test_a_project_is_picked_once_and_again_only_where_something_changed(
     change_project(database, project, diameter_px=DIAMETER_PX + 2)
     assert project_view(database, project).picked == 0
     assert pick_project(database, shelf, project)["picked"] == 3
+
+
+def test_a_model_without_real_labels_is_judged_by_the_project_s_own_micrographs(
+    database: Database, folder: Path, tmp_path: Path
+) -> None:
+    registry = ModelRegistry(tmp_path / "home", shipped=tmp_path / "none")
+    blind = default_picker("log")
+    card = blind.card.updated(name="particles-general", parameters={}, calibration=IdentityCalibration())
+
+    class Blind:
+        def load(self, name: str) -> Picker:
+            return BlindPicker(blind, card, 0)
+
+    for number in range(2):
+        write_discs(folder / f"m{number}.png", number)
+    project = create_project(database, ProjectFacts("discs", folder, DIAMETER_PX))
+    assert pick_project(database, Blind(), project)["picked"] == 2
+    version = project_view(database, project).model_version
+    assert version != card.version
+    seen = expected_view(database, registry, project)
+    assert seen.version == version
+    assert seen.points
+    assert "Nobody labelled" in seen.limitations[0]
+    assert pick_project(database, Blind(), project)["picked"] == 0
+    write_discs(folder / "m2.png", 2)
+    assert pick_project(database, Blind(), project)["picked"] == 3  # Three tell more than two: all are picked anew.
+    assert project_view(database, project).model_version != version
 
 
 def test_stopping_keeps_what_was_picked(database: Database, folder: Path, shelf: Shelf) -> None:
