@@ -66,6 +66,7 @@ field, and what to do.
     │   ├── MicrographNameError (LookupError) names of micrographs fit none, or more than one
     │   ├── EvaluationError (ValueError)      picks cannot be judged against that truth
     │   └── ParticleProjectError (ValueError) a project of particles was asked for something it cannot do
+    ├── CtfError (ValueError)                 a CTF cannot be fitted, or a table of fits is faulty
     ├── AddressInUseError (OSError)           another program listens on the port already
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
@@ -347,6 +348,10 @@ class EvaluationError(ParticlesError, ValueError):
 
 class ParticleProjectError(ParticlesError, ValueError):
     """A project of particles was asked for something that it cannot do."""
+
+
+class CtfError(StructloopError, ValueError):
+    """The contrast transfer of a micrograph cannot be fitted as asked, or a table of fits is faulty."""
 
 
 class AddressInUseError(StructloopError, OSError):

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from structloop.core.errors import ParticlesError
+from structloop.imaging.film_edges import film_mask
 from structloop.particles.masking.borders import border_widths
 from structloop.particles.masking.crystals import TILE_PX, crystalline_tiles
-from structloop.particles.masking.films import best_edge
 from structloop.particles.masking.lumps import dense_lumps
 
 REASONS = ("border", "film", "lump", "crystalline")
@@ -20,10 +20,6 @@ _DIAMETER_PX = 9.0
 _LONGEST_SIDE_PX = 1024
 # A particle within so many diameters of a border is not whole.
 _MARGIN_DIAMETERS = 0.25
-# Measured on made-up micrographs: with (evidence, step of grey level) beyond either pair, edges of film; below, ice
-# that grows thicker, and chance.
-_FILM_RULES = ((0.40, 1.8), (0.26, 3.42))
-_COARSE_DIAMETERS = 0.5
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ def find_mask(
         small = -small
     diameter = diameter_px / factor
     border = _border(small.shape, border_widths(pixels), pixels.shape, factor, _MARGIN_DIAMETERS * diameter)
-    film = _film(small, border, diameter)
+    film = film_mask(small, border, diameter)
     lump = dense_lumps(small, border | film, diameter)
     lump = ndimage.distance_transform_edt(~lump) <= _MARGIN_DIAMETERS * diameter if lump.any() else lump
     reasons = {"border": border, "film": film, "lump": lump, "crystalline": np.zeros_like(border)}
@@ -133,29 +129,6 @@ def _border(
         masked[:, -right:] = True
     if bottom:
         masked[-bottom:] = True
-    return masked
-
-
-def _film(small: NDArray[np.float32], border: NDArray[np.bool_], diameter: float) -> NDArray[np.bool_]:
-    none = np.zeros_like(border)
-    free_rows, free_columns = np.flatnonzero(~border.all(axis=1)), np.flatnonzero(~border.all(axis=0))
-    if len(free_rows) < 4 * diameter or len(free_columns) < 4 * diameter:
-        return none
-    rows, columns = slice(free_rows[0], free_rows[-1] + 1), slice(free_columns[0], free_columns[-1] + 1)
-    picture = small[rows, columns]
-    # Lumps and gold must not decide what the film looks like.
-    picture = np.clip(picture, *np.percentile(picture[::3, ::3], [1, 99]))
-    step = max(1, int(_COARSE_DIAMETERS * diameter))
-    reach = 2 * step + 1
-    fine = picture - ndimage.gaussian_filter(picture, diameter / 3)
-    level = ndimage.uniform_filter(picture, reach)[step // 2 :: step, step // 2 :: step]
-    power = ndimage.uniform_filter(fine**2, reach)[step // 2 :: step, step // 2 :: step]
-    edge = best_edge(level, (np.log(np.maximum(power, 1e-20)) / 2).astype(np.float32))
-    if not any(edge.evidence >= evidence and -edge.steps[0] >= step for evidence, step in _FILM_RULES):
-        return none
-    distance = edge.distance(*picture.shape) * math.sqrt(picture.shape[0] * picture.shape[1])
-    masked = none.copy()
-    masked[rows, columns] = distance > 0
     return masked
 
 

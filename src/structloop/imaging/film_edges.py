@@ -5,6 +5,7 @@ On each side of it grey level and texture are one; ice only grows thicker or thi
 explains. This is a matched filter over a family of edges (Duda & Hart, Comm. ACM 15 (1972) 11, search curves likewise).
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,6 +20,10 @@ _OFFSETS = 29
 _ORDER = 4
 _LEAST_SHARE = 0.03
 _RADII = (0.5, 0.8, 1.4, 3.0, np.inf)
+# Measured on made-up micrographs: with (evidence, step of grey level) beyond either pair, edges of film; below, ice
+# that grows thicker, and chance.
+_FILM_RULES = ((0.40, 1.8), (0.26, 3.42))
+_COARSE_DIAMETERS = 0.5
 
 
 @dataclass(frozen=True)
@@ -127,4 +132,34 @@ def _family() -> tuple[list[tuple[float, float, float]], NDArray[np.float64], ND
     return edges, flat, (flat**2).sum(axis=1)
 
 
-__all__ = ["FilmEdge", "best_edge"]
+def film_mask(small: NDArray[np.float32], border: NDArray[np.bool_], diameter: float) -> NDArray[np.bool_]:
+    """Where support film is, (y, x); nowhere without a sure edge.
+
+    Args:
+        small: (y, x), what is dense dark, averaged to about nine pixels per particle.
+        border: True where pixels do not count (streaks at the rim).
+        diameter: Of a particle, pixels of `small`: the scale at which texture is told from grey level.
+    """
+    none = np.zeros_like(border)
+    free_rows, free_columns = np.flatnonzero(~border.all(axis=1)), np.flatnonzero(~border.all(axis=0))
+    if len(free_rows) < 4 * diameter or len(free_columns) < 4 * diameter:
+        return none
+    rows, columns = slice(free_rows[0], free_rows[-1] + 1), slice(free_columns[0], free_columns[-1] + 1)
+    picture = small[rows, columns]
+    # Lumps and gold must not decide what the film looks like.
+    picture = np.clip(picture, *np.percentile(picture[::3, ::3], [1, 99]))
+    step = max(1, int(_COARSE_DIAMETERS * diameter))
+    reach = 2 * step + 1
+    fine = picture - ndimage.gaussian_filter(picture, diameter / 3)
+    level = ndimage.uniform_filter(picture, reach)[step // 2 :: step, step // 2 :: step]
+    power = ndimage.uniform_filter(fine**2, reach)[step // 2 :: step, step // 2 :: step]
+    edge = best_edge(level, (np.log(np.maximum(power, 1e-20)) / 2).astype(np.float32))
+    if not any(edge.evidence >= evidence and -edge.steps[0] >= step for evidence, step in _FILM_RULES):
+        return none
+    distance = edge.distance(*picture.shape) * math.sqrt(picture.shape[0] * picture.shape[1])
+    masked = none.copy()
+    masked[rows, columns] = distance > 0
+    return masked
+
+
+__all__ = ["FilmEdge", "best_edge", "film_mask"]
