@@ -99,6 +99,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of the processor, for all methods")
     parser.add_argument("--topaz", type=Path, metavar="PYTHON", help="the Python of an environment with topaz-em")
     parser.add_argument("--topaz-expected", type=int, default=640, help="Topaz's -n: particles per micrograph")
+    parser.add_argument("--topaz-epochs", type=int, default=8, help="of 60 steps")
     parser.add_argument("--work", type=Path, default=Path("particles-benchmark"), help="folder of results")
     parser.add_argument("--out", type=Path, help="Markdown file for the table, besides printing it")
     parser.add_argument("--only-kept", action="store_true", help="make nothing new: the table of what is there")
@@ -108,7 +109,7 @@ def main() -> None:
         arguments.folder, arguments.diameter_px, arguments.border, arguments.steps, arguments.threads, arguments.work
     )
     micrographs = settings.micrographs()
-    topaz = TopazSettings(arguments.topaz, arguments.topaz_expected)
+    topaz = TopazSettings(arguments.topaz, arguments.topaz_expected, arguments.topaz_epochs)
     wanted = [row for row in ROWS if not arguments.rows or row.name in arguments.rows]
     groups = [(row.name, tasks_of(row, micrographs)) for row in wanted]
     if arguments.leave_one_out:

@@ -76,7 +76,8 @@ def judged_row(name: str, results: Results, settings: Settings) -> list[str]:
             _seconds(parts, "pick_s", 1),
             against.get(whole.name, ""),
         ]
-        lines.append(f"| {name} | {whole.name} | " + " | ".join(cells) + " |")
+        note = f" ({parts[0]['note']})" if "note" in parts[0] else ""
+        lines.append(f"| {name} | {whole.name}{note} | " + " | ".join(cells) + " |")
     return lines
 
 

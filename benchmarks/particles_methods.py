@@ -12,6 +12,7 @@ from typing import Any
 
 from particles_data import Data, Settings, Task
 
+from structloop.models.registry import ModelRegistry
 from structloop.particles.picking import read_journal
 
 Result = dict[str, Any]
@@ -78,7 +79,8 @@ def _trained(backend: str, task: Task, data: Data, settings: Settings) -> Result
         *("--micrographs", str(data.train), "--coordinates", str(data.labels), "--name", name, "--replace"),
         *("--diameter-px", f"{settings.diameter_px:g}", "--backend", backend, *how),
     )
-    return _picked(name, task, data, settings, (wall, processor))
+    steps = ModelRegistry(settings.work / "home").picker_card(name).origin.rpartition(", ")[2]
+    return _picked(name, task, data, settings, (wall, processor)) | ({"note": steps} if backend == "heatmap" else {})
 
 
 def _picked(model: str, task: Task, data: Data, settings: Settings, training: tuple[float, float]) -> Result:

@@ -21,7 +21,7 @@ from structloop.schema.particles import MicrographPicks, PickSet
 
 TOPAZ = "topaz"
 DOWNSAMPLED_DIAMETER_PX = 13.5
-RADIUS, EXTRACT_RADIUS, EPOCHS, EPOCH_SIZE = 3, 6, 8, 60
+RADIUS, EXTRACT_RADIUS, EPOCH_SIZE = 3, 6, 60
 
 # Torchvision's compiled operators must be of torch's own build; where they are not, its import fails for want of their
 # names. Topaz uses none of them.
@@ -40,17 +40,18 @@ main()
 
 @dataclass(frozen=True)
 class TopazSettings:
-    """Where Topaz is, and how many particles per micrograph it is told to expect."""
+    """Where Topaz is, how many particles per micrograph it is told to expect, and how long it trains."""
 
     python: Path | None
     expected: int
+    epochs: int
 
     def describe(self) -> str:
         """In words."""
         return (
             f"Topaz: preprocess -s FACTOR (to {DOWNSAMPLED_DIAMETER_PX:g} px per diameter); train -m resnet8 "
-            f"(pretrained) -n {self.expected} -r {RADIUS} --num-epochs {EPOCHS} --epoch-size {EPOCH_SIZE}, the last "
-            f"epoch; extract -r {EXTRACT_RADIUS} -x FACTOR. Threshold: of the best F1 on the training micrographs "
+            f"(pretrained) -n {self.expected} -r {RADIUS} --num-epochs {self.epochs} --epoch-size {EPOCH_SIZE}, the "
+            f"last epoch; extract -r {EXTRACT_RADIUS} -x FACTOR. Threshold: of the best F1 on the training micrographs "
             f"where all labels are given, else of {self.expected} picks per training micrograph; without labels the "
             "pretrained resnet16, log-odds of 0. Its scores are log-odds; their sigmoid is judged as a probability."
         )
@@ -87,10 +88,10 @@ def run_topaz(task: Task, data: Data, settings: Settings, topaz: TopazSettings) 
         training = run(
             "train",
             *("--train-images", str(folder / "train"), "--train-targets", str(targets), "-d", "-1"),
-            *("-m", "resnet8", "-n", str(topaz.expected), "-r", str(RADIUS), "--num-epochs", str(EPOCHS)),
+            *("-m", "resnet8", "-n", str(topaz.expected), "-r", str(RADIUS), "--num-epochs", str(topaz.epochs)),
             *("--epoch-size", str(EPOCH_SIZE), "--save-prefix", str(folder / "model"), "-o", str(folder / "log.txt")),
         )
-        model = str(folder / f"model_epoch{EPOCHS}.sav")
+        model = str(folder / f"model_epoch{topaz.epochs}.sav")
     found = {}
     for part in ("train", "test"):
         out = folder / f"{part}.txt"
@@ -103,6 +104,7 @@ def run_topaz(task: Task, data: Data, settings: Settings, topaz: TopazSettings) 
     return {
         "train_s": [training[index] + spent["train"][index] for index in (0, 1)],
         "pick_s": [each / len(task.test) for each in spent["test"]],
+        "note": f"{topaz.epochs if task.labels != 0 else 'no'} epochs",
         "threshold": float(expit(_threshold(found["train"], task, settings, topaz))),
         "micrographs": [
             {
