@@ -114,7 +114,8 @@ def main() -> None:
     groups = [(row.name, tasks_of(row, micrographs)) for row in wanted]
     if arguments.leave_one_out:
         groups.append((f"{len(micrographs) - 1}-shot, leave one out", leave_one_out(micrographs)))
-    lines = [*head(settings, topaz), ""]
+    lines = head(settings, topaz)
+    print("\n".join(lines), flush=True)
     for name, tasks in groups:
         results = {}
         for method in (*METHODS, TOPAZ):
@@ -135,7 +136,7 @@ def main() -> None:
         "",
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}.",
     ]
-    print("\n".join(lines))
+    print(f"\n{lines[-1]}")
     if arguments.out is not None:
         arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
