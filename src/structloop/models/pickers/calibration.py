@@ -25,6 +25,7 @@ _GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
 _Z95 = 1.96
 _FEW = 8
 _BLIND = 0.15
+_MEDIAN_FROM = 3
 
 FloatArray = NDArray[np.float64]
 Calibration = IdentityCalibration | PlattCalibration
@@ -132,7 +133,28 @@ def matched(picks: FloatArray, truth: FloatArray, distance: float) -> NDArray[np
 
 
 def fit_calibration(judged: Sequence[Judged], *, note: str = "") -> Calibration:
-    """Platt's sigmoid of the log-odds; the identity where right or wrong candidates are too few, or scores mislead."""
+    """Platt's sigmoid of the log-odds; the identity where right or wrong candidates are too few, or scores mislead.
+
+    From three pictures on, each has its own, and the median of them counts: annotators mark some pictures far less
+    completely than others, and one such picture would make all probabilities too low.
+    """
+    pooled = _fit_pooled(judged, note)
+    if isinstance(pooled, IdentityCalibration):
+        return pooled
+    each = [_fit_pooled([one], note) for one in judged]
+    fitted = [one for one in each if isinstance(one, PlattCalibration)]
+    if len(fitted) < _MEDIAN_FROM:
+        return pooled
+    low, high = np.quantile(np.concatenate([log_odds(one.raw) for one in judged]), [0.1, 0.9])
+    at_low, at_high = (float(np.median([one.slope * z + one.intercept for one in fitted])) for z in (low, high))
+    if not high - low > _EDGE or not at_high > at_low:
+        return pooled
+    slope = (at_high - at_low) / float(high - low)
+    middle = f"{note}; median of {len(fitted)} pictures" if note else f"median of {len(fitted)} pictures"
+    return pooled.model_copy(update={"slope": slope, "intercept": at_low - slope * float(low), "note": middle})
+
+
+def _fit_pooled(judged: Sequence[Judged], note: str) -> Calibration:
     raw = np.concatenate([each.raw for each in judged]) if judged else np.zeros(0)
     right = np.concatenate([each.right for each in judged]) if judged else np.zeros(0, np.bool_)
     if min(int(right.sum()), int((~right).sum())) < _FEW:

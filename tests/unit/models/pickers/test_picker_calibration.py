@@ -37,6 +37,17 @@ def test_a_known_sigmoid_is_found_again_and_the_curve_is_what_happened() -> None
     assert at.precision_low < at.precision < at.precision_high
 
 
+def test_one_micrograph_that_was_marked_carelessly_does_not_change_the_others() -> None:
+    careful = [judged(seed, 1500, 1200) for seed in range(4)]
+    missing = np.random.default_rng(9).random(1500) < 0.6
+    careless = Judged(careful[0].raw, careful[0].right & ~missing, 1200)
+    fitted = judged_calibration([careless, *careful[1:], judged(5, 1500, 1200)]).calibration
+    assert isinstance(fitted, PlattCalibration)
+    assert "median of 5 pictures" in fitted.note
+    raw = np.linspace(0.05, 0.95, 19)
+    assert probabilities(fitted, raw) == pytest.approx(expit(1.5 * log_odds(raw) + 1.0), abs=0.06)
+
+
 def test_intervals_widen_where_micrographs_differ() -> None:
     alike = judged_calibration([judged(seed) for seed in range(4)]).expected[9]
     few = Judged(np.full(800, 0.9), np.arange(800) % 2 == 0, 400)
