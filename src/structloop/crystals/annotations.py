@@ -17,6 +17,8 @@ from structloop.store.tables import Annotation, Drop, Inspection
 
 TASK = "crystals/drops"
 """The review task of human scores given in the drop viewer: a drop at an inspection, all modalities seen."""
+OLDEST_FIRST = (Annotation.created_at, Annotation.id)
+"""The order in which labels were given: an import may add old ones later."""
 
 
 class CurrentLabel(NamedTuple):
@@ -158,7 +160,7 @@ def current_labels(
             Annotation.withdraws_id,
         )
         .where(Annotation.task == TASK, Annotation.group_id.in_(plates))
-        .order_by(Annotation.id)
+        .order_by(*OLDEST_FIRST)
     )
     rows = session.execute(statement).all()
     withdrawn = {row.withdraws_id for row in rows if row.withdraws_id is not None}
@@ -179,7 +181,7 @@ def is_crystal(scheme: str, label: str) -> bool | None:
 
 def _rows(session: Session, condition: object) -> Sequence[Annotation]:
     return session.scalars(
-        select(Annotation).where(Annotation.task == TASK, condition).order_by(Annotation.id)  # type: ignore[arg-type]
+        select(Annotation).where(Annotation.task == TASK, condition).order_by(*OLDEST_FIRST)  # type: ignore[arg-type]
     ).all()
 
 
@@ -206,6 +208,7 @@ def _view(row: Annotation, label: str, inspection: int | None, *, withdrawn: boo
 __all__ = [
     "AXIS_SCHEME",
     "GRADE_SCHEME",
+    "OLDEST_FIRST",
     "SCHEMES",
     "TASK",
     "CurrentLabel",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from structloop.crystals.annotations import TASK
+from structloop.crystals.annotations import OLDEST_FIRST, TASK
 from structloop.crystals.schemes import CRYSTAL, SCHEMES
 from structloop.loop.curation.selection import UNLABELLED, ScoredItems
 from structloop.schema.loop import ItemKey
@@ -127,7 +127,7 @@ def human_labels(session: Session, plates: Collection[int] | None = None) -> dic
             Annotation.withdraws_id,
         )
         .where(Annotation.task == TASK, Annotation.occasion_id.is_not(None))
-        .order_by(Annotation.id)
+        .order_by(*OLDEST_FIRST)
     )
     rows = []
     if plates is None:
