@@ -14,6 +14,7 @@ from structloop.cli import (
     demo,
     grids,
     jobs,
+    loop,
     models,
     openapi,
     particles,
@@ -52,6 +53,7 @@ crystals_plates.register(crystals)
 app.add_typer(crystals, name="crystals")
 app.add_typer(grids.app, name="grids")
 app.add_typer(particles.app, name="particles")
+app.add_typer(loop.app, name="loop")
 app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs")
 serve.register(app)

@@ -182,9 +182,11 @@ def _record(
         session.execute(insert(Annotation), rows)
 
 
-def _there_already(
-    session: Session, drops: Collection[int]
-) -> set[tuple[int, int | None, str, str, str, datetime | None]]:
+_Given = tuple[int, int | None, str, str, str]
+
+
+def _there_already(session: Session, drops: Collection[int]) -> dict[_Given, set[datetime]]:
+    """When each label was given, of labels that drops have or had."""
     rows = session.execute(
         select(
             Annotation.item_id,

@@ -1,0 +1,15 @@
+"""`structloop loop`: the queue of curators, labels from elsewhere, data sets, training, promotion."""
+
+import typer
+
+from structloop.cli import loop_annotations, loop_datasets, loop_datasets_files, loop_queue
+
+app = typer.Typer(no_args_is_help=True, help="Learn from people: curate, build data sets, train, promote.")
+loop_queue.register(app)
+loop_annotations.register(app)
+datasets = typer.Typer(no_args_is_help=True, help="Versions of labelled images: build, compare, exchange.")
+loop_datasets.register(datasets)
+loop_datasets_files.register(datasets)
+app.add_typer(datasets, name="datasets")
+
+__all__ = ["app"]
