@@ -1,12 +1,14 @@
 """A small scored plate in the database, with image files, for tests of queries and of the API."""
 
 import hashlib
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -55,6 +57,7 @@ def store_plate(
     inspections: int = 3,
     missing: Collection[Key] = (),
     scored: bool = True,
+    structured: bool = False,
 ) -> StoredPlate:
     """Stores a plate whose drops have a visible and a UV image at every inspection.
 
@@ -66,6 +69,7 @@ def store_plate(
         rows, columns, drops, inspections: Its size.
         missing: Experiments without images and scores.
         scored: Whether it has scores.
+        structured: Whether the pictures have structure, each its own; else they are flat.
     """
     wanted = probabilities or {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +97,7 @@ def store_plate(
             stored_drops[well, drop] = stored.id
             for number, modality in product(there, ("visible", "uv")):
                 path = folder / f"{barcode}_{number}_{well}_{drop}_{modality}.png"
-                image = _image(path, stored.id, rounds_by_number[number], modality)
+                image = _image(path, stored.id, rounds_by_number[number], modality, structured=structured)
                 session.add(image)
                 session.flush()
                 images[well, drop, number, modality] = image.id
@@ -105,9 +109,19 @@ def store_plate(
     return StoredPlate(plate.id, barcode, stored_drops, rounds_by_number, images, scoring_id)
 
 
-def _image(path: Path, drop_id: int, inspection_id: int, modality: str) -> DropImageFile:
+def write_picture(path: Path) -> None:
+    """Writes a picture with structure; files of different names look different."""
+    pixels = np.random.default_rng(zlib.crc32(path.name.encode())).integers(0, 255, (8, 8), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).resize((96, 64), Image.Resampling.BICUBIC).save(path)
+
+
+def _image(path: Path, drop_id: int, inspection_id: int, modality: str, *, structured: bool) -> DropImageFile:
     shade = (drop_id * 7 + inspection_id * 31) % 256
-    Image.new("RGB", (96, 64), (shade, shade, 200 if modality == "uv" else 90)).save(path)
+    if structured:
+        write_picture(path)
+    else:
+        Image.new("RGB", (96, 64), (shade, shade, 200 if modality == "uv" else 90)).save(path)
     data = path.read_bytes()
     return DropImageFile(
         drop_id=drop_id,
@@ -174,4 +188,4 @@ def _score(
     return scoring.id
 
 
-__all__ = ["TAKEN", "THRESHOLD", "StoredPlate", "store_plate"]
+__all__ = ["TAKEN", "THRESHOLD", "StoredPlate", "store_plate", "write_picture"]

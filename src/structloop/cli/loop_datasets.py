@@ -115,9 +115,13 @@ def list_(
         return
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("Version", "Images", "Labels", "Test set", "By", "Why", "Made", box=None, header_style="bold")
+    table = Table(
+        # Names are what other commands take: they are never shortened.
+        Column("Version", no_wrap=True),
+        "Images", "Labels", "Test set", "By", "Why", "Made", box=None, header_style="bold",
+    )  # fmt: skip
     for info in infos:
         table.add_row(
             escape(info.name),

@@ -1,7 +1,5 @@
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -33,16 +31,13 @@ def plates(workspace: Workspace, tmp_path: Path) -> list[StoredPlate]:
     for barcode in ("P1", "P2", "P3", "P4"):
         plate = store_plate(
             workspace.database, tmp_path / barcode, barcode, rows=1, columns=2, drops=(1,), inspections=1,
-            probabilities={("A01", 1, 1): 0.9},
+            probabilities={("A01", 1, 1): 0.9}, structured=True,
         )  # fmt: skip
         for (well, _), drop_id in plate.drops.items():
             annotate(
                 workspace.database, drop_id, inspection=1, scheme="axis", annotator="ada", score_visible=False,
                 label="crystal" if well == "A01" else "other",
             )  # fmt: skip
-        for path in (tmp_path / barcode).iterdir():
-            pixels = np.random.default_rng(zlib.crc32(path.name.encode())).integers(0, 255, (8, 8), dtype=np.uint8)
-            Image.fromarray(pixels).resize((96, 64), Image.Resampling.BICUBIC).save(path)
         stored.append(plate)
     return stored
 

@@ -1,12 +1,9 @@
 """`structloop loop`: queue, annotations and data sets from the command line."""
 
 import json
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner, Result
 
 from structloop.cli.loop import app
@@ -14,7 +11,7 @@ from structloop.core.errors import DataLeakError, LabelsError, NotFoundError
 from structloop.crystals.annotations import annotate
 from structloop.crystals.curation import answer_item, next_views
 from structloop.jobs import open_workspace
-from support.stored_plates import StoredPlate, store_plate
+from support.stored_plates import StoredPlate, store_plate, write_picture
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -25,12 +22,6 @@ def run(*arguments: str | Path) -> str:
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
-
-
-def picture(path: Path) -> None:
-    pixels = np.random.default_rng(zlib.crc32(path.name.encode())).integers(0, 255, (8, 8), dtype=np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).resize((96, 64), Image.Resampling.BICUBIC).save(path)
 
 
 @pytest.fixture
@@ -48,6 +39,7 @@ def plates(home: Path, tmp_path: Path) -> list[StoredPlate]:
                 drops=(1,),
                 inspections=1,
                 probabilities={("A01", 1, 1): 0.9},
+                structured=True,
             )
             for (well, _), drop_id in plate.drops.items():
                 annotate(
@@ -59,8 +51,6 @@ def plates(home: Path, tmp_path: Path) -> list[StoredPlate]:
                     annotator="ada",
                     score_visible=False,
                 )
-            for path in (tmp_path / barcode).iterdir():
-                picture(path)
             stored.append(plate)
     return stored
 
@@ -68,7 +58,7 @@ def plates(home: Path, tmp_path: Path) -> list[StoredPlate]:
 def test_the_queue_is_filled_shown_and_emptied(plates: list[StoredPlate], home: Path) -> None:
     told = run("queue", "fill", "--size", "3", "--answers", "1")
     assert "joined the queue, of 6 scored experiments (6 with a label)" in told
-    assert "disagreement: 1" in told
+    assert "label-error: 1 of 1 found" in told
     with open_workspace(home) as workspace:
         item = next(item for item in next_views(workspace.database, "bob", limit=9).items if item.well == "A02")
         answer_item(workspace.database, item.id, curator="bob", answer="crystal", seconds=2.0)
@@ -114,7 +104,7 @@ def test_versions_are_built_listed_shown_and_compared(plates: list[StoredPlate],
     assert (second["number"], second["counts"]["images"]) == (2, 6)
     listed = run("datasets", "list", "--task", "crystals/visible")
     assert "crystals/visible#2" in listed
-    assert "the first" in listed
+    assert "crystals/visible#1" in listed
     assert len(json.loads(run("datasets", "list", "--json"))) == 2
     assert run("datasets", "show", "crystals/visible#1") == built
     assert json.loads(run("datasets", "show", "crystals/visible", "--json"))["number"] == 2
@@ -136,12 +126,12 @@ def test_a_version_goes_out_and_a_published_set_comes_in(
         invoke("datasets", "export", "crystals/visible", out)
     for part in ("train", "test"):
         for label in ("Clear", "Crystals", "Precipitate", "Other"):
-            picture(tmp_path / "marco" / part / label / f"{part}-{label}.jpg")
+            write_picture(tmp_path / "marco" / part / label / f"{part}-{label}.jpg")
     told = run("datasets", "import", tmp_path / "marco", "--name", "marco", "--by", "ada")
     assert "8 images with labels of the scheme marco; 0 are there twice." in told
     assert "crystals/visible#2" in told
-    picture(tmp_path / "c3" / "crystal" / "new.jpg")
-    picture(tmp_path / "c3" / "other" / "train-Other.jpg")
+    write_picture(tmp_path / "c3" / "crystal" / "new.jpg")
+    write_picture(tmp_path / "c3" / "other" / "train-Other.jpg")
     (tmp_path / "c3" / "other" / "broken.jpg").write_bytes(b"no image")
     result = invoke("datasets", "import", tmp_path / "c3", "--name", "c3")
     assert "other/broken.jpg" in result.stderr

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -21,7 +20,7 @@ Say = Callable[[str, int, int, str], None]
 @pytest.fixture
 def plate(database: Database, tmp_path: Path) -> StoredPlate:
     """A plate whose pictures all look different; hits in A01 and A02, an unsure drop in A03."""
-    stored = store_plate(
+    return store_plate(
         database,
         tmp_path / "images",
         rows=2,
@@ -29,11 +28,8 @@ def plate(database: Database, tmp_path: Path) -> StoredPlate:
         drops=(1,),
         inspections=2,
         probabilities={("A01", 1, 1): 0.95, ("A01", 1, 2): 0.9, ("A02", 1, 2): 0.8, ("A03", 1, 1): 0.45},
+        structured=True,
     )
-    for number, path in enumerate(sorted((tmp_path / "images").iterdir())):
-        pixels = np.random.default_rng(number).integers(0, 255, (8, 8), dtype=np.uint8)
-        Image.fromarray(pixels).resize((96, 64), Image.Resampling.BICUBIC).save(path)
-    return stored
 
 
 @pytest.fixture

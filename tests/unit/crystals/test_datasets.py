@@ -1,9 +1,7 @@
 import threading
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -59,25 +57,10 @@ def store(database: Database, tmp_path: Path) -> Callable[[str], StoredPlate]:
             drops=(1,),
             inspections=1,
             probabilities={("A01", 1, 1): 0.9},
+            structured=True,
         )
 
     return store_one
-
-
-@pytest.fixture(autouse=True)
-def _pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stored plates get pictures with structure."""
-
-    class Noise:
-        def __init__(self, _mode: str, size: tuple[int, int], colour: tuple[int, int, int]) -> None:
-            self.size, self.colour = size, colour
-
-        def save(self, path: Path) -> None:
-            pixels = np.random.default_rng(zlib.crc32(path.name.encode())).integers(0, 255, (8, 8), dtype=np.uint8)
-            original(pixels).resize(self.size, Image.Resampling.BICUBIC).save(path)
-
-    original = Image.fromarray
-    monkeypatch.setattr("support.stored_plates.Image", type("Pictures", (), {"new": Noise}))
 
 
 def label(database: Database, plate: StoredPlate, well: str, what: str) -> None:
