@@ -1,0 +1,329 @@
+"""Frames against the sum of the others: first by peaks of correlations, then by the most probable smooth motion.
+
+Every coefficient F of a patch in frame f is a signal S, shifted, and white noise of known power. Shifting all frames back
+by the present motion, the sum of the others says what S is; the logarithm of the probability of F is then quadratic in a
+small further shift, with slope and curvature summed over the patch (weights fall where noise rules; a B-factor bounds
+them above). All patches and frames together are one least-squares problem for the six spatial terms of every frame, with
+a prior on how fast each changes its speed. Signal and noise power are measured by rings, from what frames have in common.
+
+The B-factor is that of Li et al., Nat. Methods 10 (2013) 584; polynomials in space for beam-induced motion are those of
+Zheng et al., Nat. Methods 14 (2017) 331 and Zivanov et al., IUCrJ 6 (2019) 5. In time there is no polynomial here: fast first
+frames would bend it.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, linalg
+
+from structloop.core.errors import MotionError
+from structloop.micrographs.motion.field import TERMS, terms_at
+from structloop.micrographs.motion.patches import ComplexArray, FloatArray, PatchPlan
+
+Array64 = NDArray[np.float64]
+
+# Lowest rows and columns carry gradients of ice, and what defects of columns leave.
+_LOWEST = 2
+_RING_BINS = 64
+_COARSE_B_FACTORS_PX2 = (4000.0, 1000.0, 300.0)
+
+
+@dataclass(frozen=True)
+class AlignmentOptions:
+    """How frames are aligned.
+
+    Attributes:
+        b_factor_px2: Weights of frequencies k (per pixel) are at most exp(-B k^2 / 4).
+        local: Whether places may move differently.
+        iterations: At most so many rounds of small shifts.
+        tolerance_px: Rounds end when no patch moves farther.
+        change_of_speed_px: Standard deviation expected of a whole's second difference from frame to frame.
+        change_of_bend_px: The same of each local term.
+    """
+
+    b_factor_px2: float = 150.0
+    local: bool = True
+    iterations: int = 8
+    tolerance_px: float = 0.01
+    change_of_speed_px: float = 0.6
+    change_of_bend_px: float = 0.08
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """What alignment found.
+
+    Attributes:
+        coefficients_px: (frames, 2, 6), see `MotionField`; where things went.
+        precision_px: (frames,) standard deviation of the shift of the whole.
+        rounds: How many were needed.
+        signal: Share of the power, within the weights, that frames have in common.
+    """
+
+    coefficients_px: Array64
+    precision_px: Array64
+    rounds: int
+    signal: float
+
+
+Mapper = Callable[[Callable[[int], None], Iterable[int]], None]
+
+
+def align(
+    spectra: ComplexArray,
+    plan: PatchPlan,
+    frame_shape: tuple[int, int],
+    options: AlignmentOptions,
+    executor: Executor | None = None,
+) -> Alignment:
+    """The motion of a movie from its patches' coefficients (frames, patches, rows, columns), which are shifted back.
+
+    Raises:
+        MotionError: the frames have nothing in common by which they could be aligned.
+    """
+    work = _Work(spectra, plan, options, executor)
+    terms = terms_at(*plan.centres_px(), frame_shape[1], frame_shape[0])
+    whole = work.coarse()
+    coefficients = np.zeros((len(spectra), 2, TERMS))
+    coefficients[:, :, 0] = whole
+    used = TERMS if options.local else 1
+    covariance: Array64 = np.zeros((len(spectra), len(spectra)))
+    rounds, signal = 0, 0.0
+    for rounds in range(1, options.iterations + 1):
+        slopes, curvature, signal = work.slopes(first=rounds == 1)
+        step, covariance = _most_probable(slopes, curvature, terms[:used], coefficients[:, :, :used], options)
+        # A step beyond the width of the correlation's peak is not to be trusted at once.
+        step = np.clip(step, -2.0, 2.0)
+        coefficients[:, :, :used] += step
+        moved = np.einsum("faj,jp->fpa", step, terms[:used])
+        work.shift(moved)
+        relative = moved - moved.mean(axis=0)
+        if np.abs(relative).max() < options.tolerance_px:
+            break
+    precision = np.sqrt(np.maximum(np.diag(covariance), 0))
+    return Alignment(coefficients, precision, rounds, signal)
+
+
+class _Work:
+    def __init__(
+        self, spectra: ComplexArray, plan: PatchPlan, options: AlignmentOptions, executor: Executor | None
+    ) -> None:
+        self.spectra = spectra
+        self.plan = plan
+        self.frames = len(spectra)
+        self.ky, self.kx = plan.frequencies()
+        self._map: Mapper = _mapper(executor)
+        k = np.hypot(self.ky, self.kx)
+        highest = float(min(self.ky.max(), self.kx.max()))
+        self.mask = (k <= highest) & (np.abs(self.ky) >= _LOWEST * self.ky[-1, 0] / plan.kept[0])
+        self.mask &= self.kx >= _LOWEST * self.kx[0, 1]
+        self.ring = np.minimum((k / highest * _RING_BINS).astype(np.int64), _RING_BINS - 1)
+        self.falloff = np.exp(-options.b_factor_px2 * k**2 / 4).astype(np.float32)
+        self.per_ring = np.maximum(np.bincount(self.ring[self.mask], minlength=_RING_BINS), 1)
+        totals = np.zeros((self.frames, *plan.shape[1:]))
+        of_patch = np.zeros((self.frames, plan.patches))
+
+        def add(frame: int) -> None:
+            squares = _squared(self.spectra[frame])
+            totals[frame] = squares.sum(axis=0, dtype=np.float64)
+            of_patch[frame] = (squares * self.falloff_masked).sum(axis=(1, 2))
+
+        self.falloff_masked = np.where(self.mask, self.falloff, 0).astype(np.float32)
+        self._map(add, range(self.frames))
+        self.totals = totals
+        self.power = totals.sum(axis=0)
+        self.patch_power = of_patch.sum(axis=0)
+
+    def rings(self, plane: NDArray[np.float64]) -> Array64:
+        """Means of a plane (rows, columns) by ring."""
+        inside = np.bincount(self.ring[self.mask], plane[self.mask], minlength=_RING_BINS)
+        return np.asarray(inside / self.per_ring)
+
+    def coarse(self) -> Array64:
+        """Shifts (frames, 2) of the whole by peaks of correlations with the sum of the others; they are undone.
+
+        Low frequencies, which survive in a sum that is not yet sharp, come first; a frame whose peak lies far from its
+        neighbours' takes theirs.
+        """
+        white = np.maximum(self.rings(self.power), 1e-30)[self.ring]
+        shifts = np.zeros((self.frames, 2))
+        k2 = self.ky**2 + self.kx**2
+        for b_factor in _COARSE_B_FACTORS_PX2:
+            weight = (np.exp(-b_factor * k2 / 4) * self.mask / white).astype(np.float32)
+            total = self.total()
+            found = np.zeros((self.frames, 2))
+
+            def of_frame(
+                frame: int, total: ComplexArray = total, weight: FloatArray = weight, found: Array64 = found
+            ) -> None:
+                own = self.spectra[frame]
+                cross = np.einsum("pyx,pyx->yx", own, total.conj()) - self.totals[frame]
+                found[frame] = self._peak(cross * weight)
+
+            self._map(of_frame, range(self.frames))
+            step = _without_outliers(found, shifts, 2 * b_factor**0.5 / (2 * np.pi))
+            step -= step.mean(axis=0)
+            shifts += step
+            self.shift(np.repeat(step[:, None, :], self.plan.patches, axis=1))
+        return shifts
+
+    def total(self) -> ComplexArray:
+        """Sum of the frames as they stand."""
+        total = self.spectra[0].copy()
+        for spectrum in self.spectra[1:]:
+            total += spectrum
+        return total
+
+    def _peak(self, cross: ComplexArray) -> Array64:
+        """Where the correlation is highest, pixels of the frame."""
+        tall, wide = self.plan.size
+        whole = np.zeros((tall, wide // 2 + 1), np.complex64)
+        kept_y, kept_x = self.plan.kept
+        whole[: kept_y + 1, : kept_x + 1] = cross[kept_y:]
+        whole[-kept_y:, : kept_x + 1] = cross[:kept_y]
+        correlation = fft.irfft2(whole, s=(tall, wide))
+        y, x = np.unravel_index(int(correlation.argmax()), correlation.shape)
+        peak = correlation[y, x]
+        place = []
+        for before, after, at, side in (
+            (correlation[y - 1, x], correlation[(y + 1) % tall, x], y, tall),
+            (correlation[y, x - 1], correlation[y, (x + 1) % wide], x, wide),
+        ):
+            bend = before - 2 * peak + after
+            offset = float((before - after) / (2 * bend)) if bend < 0 else 0.0
+            place.append((int(at) if at <= side // 2 else int(at) - side) + offset)
+        return np.array([place[1], place[0]]) * self.plan.binning
+
+    def slopes(self, *, first: bool) -> tuple[Array64, Array64, float]:
+        """Slope (frames, patches, 2) and curvature (patches, 2, 2) of the logarithm of the probability; signal's share."""
+        total = self.total()
+        n = self.frames
+        squares = _squared(total)
+        common = squares.sum(axis=0, dtype=np.float64) - self.power
+        noise_and_signal = self.rings(self.power) / (n * self.plan.patches)
+        signal = self.rings(common) / (n * (n - 1) * self.plan.patches)
+        signal = np.clip(_smoothed(signal), 0, noise_and_signal)
+        strengths = (squares * self.falloff_masked).sum(axis=(1, 2)) - self.patch_power
+        if strengths.sum() <= 0:
+            raise MotionError(
+                "the frames have nothing in common by which they could be aligned: too few electrons, an empty hole, or "
+                "no specimen; leave the movie out"
+            )
+        strengths = np.clip(strengths / strengths.mean(), 0.05, 5.0)
+        noise = np.maximum(noise_and_signal - signal, 1e-3 * noise_and_signal)
+        # Rings without a coefficient have no weight either.
+        noise = np.maximum(noise, 1e-6 * noise.max())
+        of_patch = signal[None, :] * strengths[:, None]
+        by_ring = 2 * of_patch / (noise * (n * of_patch + noise))
+        weight = by_ring[:, self.ring].astype(np.float32)
+        weight *= self.falloff_masked
+        if first:
+            # What is not yet aligned hides the signal of high frequencies: their weights come with the next rounds.
+            weight *= self.falloff
+        expected = weight * ((n - 1) * of_patch[:, self.ring]).astype(np.float32)
+        turn = np.float32(2 * np.pi)
+        curvature = np.empty((self.plan.patches, 2, 2))
+        curvature[:, 0, 0] = (expected * (turn * self.kx) ** 2).sum(axis=(1, 2))
+        curvature[:, 1, 1] = (expected * (turn * self.ky) ** 2).sum(axis=(1, 2))
+        curvature[:, 0, 1] = curvature[:, 1, 0] = (expected * (turn**2 * self.kx * self.ky)).sum(axis=(1, 2))
+        slopes = np.empty((n, self.plan.patches, 2))
+        weighted = total * weight
+
+        def of_frame(frame: int) -> None:
+            own = self.spectra[frame]
+            # Im(F conj(T)) equals Im(F conj(T - F)): a frame is not compared with itself.
+            cross = own.imag * weighted.real
+            cross -= own.real * weighted.imag
+            slopes[frame, :, 0] = cross.sum(axis=1) @ (-turn * self.kx[0])
+            slopes[frame, :, 1] = cross.sum(axis=2) @ (-turn * self.ky[:, 0])
+
+        self._map(of_frame, range(n))
+        share = float((signal * self.per_ring).sum() / max((noise_and_signal * self.per_ring).sum(), 1e-30))
+        return slopes, curvature, share
+
+    def shift(self, moved_px: Array64) -> None:
+        """Undoes displacements (frames, patches, 2)."""
+        self._map(lambda frame: self._shift_frame(frame, moved_px[frame]), range(self.frames))
+
+    def _shift_frame(self, frame: int, moved_px: Array64) -> None:
+        # What was displaced by d has the phase exp(-2 pi i k d).
+        down = np.exp(2j * np.pi * self.ky[None, :, 0] * moved_px[:, 1:]).astype(np.complex64)
+        across = np.exp(2j * np.pi * self.kx * moved_px[:, :1]).astype(np.complex64)
+        self.spectra[frame] *= down[:, :, None]
+        self.spectra[frame] *= across[:, None, :]
+
+
+def _without_outliers(step: Array64, shifts: Array64, reach_px: float) -> Array64:
+    """Steps, where a frame's place lies no farther than `reach_px` from the median of its neighbours'; else those."""
+    places = step + shifts
+    around = np.stack([np.median(places[max(0, n - 2) : n + 3], axis=0) for n in range(len(places))])
+    far = np.hypot(*(places - around).T) > reach_px
+    places[far] = around[far]
+    return np.asarray(places - shifts)
+
+
+def _most_probable(
+    slopes: Array64, curvature: Array64, terms: Array64, present: Array64, options: AlignmentOptions
+) -> tuple[Array64, Array64]:
+    """The step (frames, 2, terms) to the most probable motion, and the covariance (frames, frames) of the whole in x."""
+    frames, count = len(slopes), len(terms)
+    # Unknowns of a frame in the order axis, term.
+    of_frame = np.einsum("pab,jp,kp->ajbk", curvature, terms, terms).reshape(2 * count, 2 * count)
+    pull = np.einsum("fpa,jp->faj", slopes, terms).reshape(frames, 2 * count)
+    second = _second_differences(frames)
+    expected = np.full(count, options.change_of_bend_px)
+    expected[0] = options.change_of_speed_px
+    stiff = np.tile(1 / expected**2, 2)
+    roughness = second.T @ second
+    matrix = np.kron(np.eye(frames), of_frame) + np.kron(roughness, np.diag(stiff))
+    # The motion that all frames share cannot be seen; a weak tie to 0 keeps the matrix from being singular.
+    matrix += np.eye(len(matrix)) * 1e-6 * max(float(np.trace(of_frame)) / (2 * count), 1e-6)
+    now = present.reshape(frames, 2 * count)
+    right = pull - roughness @ now * stiff
+    factor = linalg.cho_factor(matrix)
+    step = linalg.cho_solve(factor, right.ravel()).reshape(frames, 2, count)
+    step -= step.mean(axis=0)
+    unit = np.zeros((frames * 2 * count, frames))
+    unit[np.arange(frames) * 2 * count, np.arange(frames)] = 1
+    inverse = linalg.cho_solve(factor, unit)[np.arange(frames) * 2 * count]
+    return step, np.asarray(inverse)
+
+
+def _second_differences(frames: int) -> Array64:
+    if frames < 3:
+        return np.zeros((1, frames))
+    rows = np.zeros((frames - 2, frames))
+    place = np.arange(frames - 2)
+    rows[place, place], rows[place, place + 1], rows[place, place + 2] = 1, -2, 1
+    # The first frames settle: their speed changes most.
+    rows *= 1 / (1 + 3 * np.exp(-place / 2.0))[:, None]
+    return rows
+
+
+def _smoothed(values: Array64) -> Array64:
+    padded = np.concatenate([values[:1], values, values[-1:]])
+    return np.asarray((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4)
+
+
+def _squared(values: ComplexArray) -> FloatArray:
+    squares = np.square(values.real)
+    squares += np.square(values.imag)
+    return squares
+
+
+def _mapper(executor: Executor | None) -> Mapper:
+    def here(function: Callable[[int], None], numbers: Iterable[int]) -> None:
+        for number in numbers:
+            function(number)
+
+    def there(function: Callable[[int], None], numbers: Iterable[int]) -> None:
+        assert executor is not None
+        list(executor.map(function, numbers))
+
+    return here if executor is None else there
+
+
+__all__ = ["Alignment", "AlignmentOptions", "align"]
