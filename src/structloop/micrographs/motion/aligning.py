@@ -14,6 +14,7 @@ frames would bend it.
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ Array64 = NDArray[np.float64]
 # Lowest rows and columns carry gradients of ice, and what defects of columns leave.
 _LOWEST = 2
 _RING_BINS = 64
+_COARSE_FREQUENCY = 0.12
+"""Cycles per pixel up to which the first rounds look."""
+
 _COARSE_B_FACTORS_PX2 = (4000.0, 1000.0, 300.0)
 
 
@@ -44,7 +48,7 @@ class AlignmentOptions:
         change_of_bend_px: The same of each local term.
     """
 
-    b_factor_px2: float = 150.0
+    b_factor_px2: float = 20.0
     local: bool = True
     iterations: int = 8
     tolerance_px: float = 0.01
@@ -84,27 +88,44 @@ def align(
     Raises:
         MotionError: the frames have nothing in common by which they could be aligned.
     """
-    work = _Work(spectra, plan, options, executor)
     terms = terms_at(*plan.centres_px(), frame_shape[1], frame_shape[0])
-    whole = work.coarse()
     coefficients = np.zeros((len(spectra), 2, TERMS))
-    coefficients[:, :, 0] = whole
+    # Low frequencies find the way from afar, at little cost; all together then tell the place.
+    narrow = plan.narrowed(_COARSE_FREQUENCY)
+    work = _Work(plan.cut(spectra, narrow), narrow, options, executor)
+    coefficients[:, :, 0] = work.coarse()
+    _rounds(work, terms, coefficients, options, options.iterations, 5 * options.tolerance_px)
+    work = _Work(spectra, plan, options, executor)
+    work.shift(np.einsum("faj,jp->fpa", coefficients, terms))
+    rounds, covariance, signal = _rounds(
+        work, terms, coefficients, options, int(__import__("os").environ.get("R", "4")), options.tolerance_px
+    )
+    precision = np.sqrt(np.maximum(np.diag(covariance), 0))
+    return Alignment(coefficients, precision, rounds, signal)
+
+
+def _rounds(
+    work: "_Work", terms: Array64, coefficients: Array64, options: AlignmentOptions, most: int, tolerance_px: float
+) -> tuple[int, Array64, float]:
+    """Small shifts until none is needed; they are added to the coefficients and undone in the spectra."""
     used = TERMS if options.local else 1
-    covariance: Array64 = np.zeros((len(spectra), len(spectra)))
-    rounds, signal = 0, 0.0
-    for rounds in range(1, options.iterations + 1):
-        slopes, curvature, signal = work.slopes(first=rounds == 1)
+    covariance: Array64 = np.zeros((len(coefficients), len(coefficients)))
+    signal = 0.0
+    for number in range(1, most + 1):
+        if number <= 2:
+            fade = work.fade()
+        slopes, curvature, signal = work.slopes(fade)
         step, covariance = _most_probable(slopes, curvature, terms[:used], coefficients[:, :, :used], options)
         # A step beyond the width of the correlation's peak is not to be trusted at once.
         step = np.clip(step, -2.0, 2.0)
         coefficients[:, :, :used] += step
         moved = np.einsum("faj,jp->fpa", step, terms[:used])
-        work.shift(moved)
-        relative = moved - moved.mean(axis=0)
-        if np.abs(relative).max() < options.tolerance_px:
+        farthest = np.abs(moved - moved.mean(axis=0)).max()
+        print(number, round(farthest,3), round(signal,5), fade[-1,[5,20,40,50]].round(2))
+        if number == most or farthest < tolerance_px:
             break
-    precision = np.sqrt(np.maximum(np.diag(covariance), 0))
-    return Alignment(coefficients, precision, rounds, signal)
+        work.shift(moved)
+    return number, covariance, signal
 
 
 class _Work:
@@ -137,10 +158,13 @@ class _Work:
         self.power = totals.sum(axis=0)
         self.patch_power = of_patch.sum(axis=0)
 
+    def rings_sum(self, plane: NDArray[np.floating[Any]]) -> Array64:
+        """Sums of a plane (rows, columns) by ring."""
+        return np.bincount(self.ring[self.mask], plane[self.mask], minlength=_RING_BINS)
+
     def rings(self, plane: NDArray[np.float64]) -> Array64:
         """Means of a plane (rows, columns) by ring."""
-        inside = np.bincount(self.ring[self.mask], plane[self.mask], minlength=_RING_BINS)
-        return np.asarray(inside / self.per_ring)
+        return np.asarray(self.rings_sum(plane) / self.per_ring)
 
     def coarse(self) -> Array64:
         """Shifts (frames, 2) of the whole by peaks of correlations with the sum of the others; they are undone.
@@ -170,18 +194,26 @@ class _Work:
             self.shift(np.repeat(step[:, None, :], self.plan.patches, axis=1))
         return shifts
 
-    def total(self) -> ComplexArray:
-        """Sum of the frames as they stand."""
-        total = self.spectra[0].copy()
-        for spectrum in self.spectra[1:]:
-            total += spectrum
+    def total(self, planes: FloatArray | None = None) -> ComplexArray:
+        """Sum of the frames as they stand, each weighted by its plane (frames, rows, columns)."""
+        total = np.empty(self.plan.shape, np.complex64)
+
+        def of_patch(patch: int) -> None:
+            if planes is None:
+                total[patch] = self.spectra[:, patch].sum(axis=0)
+            else:
+                total[patch] = np.einsum("fyx,fyx->yx", self.spectra[:, patch], planes)
+
+        self._map(of_patch, range(self.plan.patches))
         return total
 
     def _peak(self, cross: ComplexArray) -> Array64:
         """Where the correlation is highest, pixels of the frame."""
-        tall, wide = self.plan.size
-        whole = np.zeros((tall, wide // 2 + 1), np.complex64)
         kept_y, kept_x = self.plan.kept
+        tall, wide = (
+            min(size, fft.next_fast_len(4 * kept)) // 2 * 2 for size, kept in zip(self.plan.size, self.plan.kept)
+        )
+        whole = np.zeros((tall, wide // 2 + 1), np.complex64)
         whole[: kept_y + 1, : kept_x + 1] = cross[kept_y:]
         whole[-kept_y:, : kept_x + 1] = cross[:kept_y]
         correlation = fft.irfft2(whole, s=(tall, wide))
@@ -194,54 +226,87 @@ class _Work:
         ):
             bend = before - 2 * peak + after
             offset = float((before - after) / (2 * bend)) if bend < 0 else 0.0
-            place.append((int(at) if at <= side // 2 else int(at) - side) + offset)
-        return np.array([place[1], place[0]]) * self.plan.binning
+            place.append(((int(at) if at <= side // 2 else int(at) - side) + offset) / side)
+        return np.array([place[1] * self.plan.size[1], place[0] * self.plan.size[0]]) * self.plan.binning
 
-    def slopes(self, *, first: bool) -> tuple[Array64, Array64, float]:
-        """Slope (frames, patches, 2) and curvature (patches, 2, 2) of the logarithm of the probability; signal's share."""
+    def fade(self) -> Array64:
+        """How the amplitude of the signal falls from frame to frame, (frames, rings), 1 in the first.
+
+        Radiation damps high frequencies first. For every ring an exponential is taken from what early and late frames
+        have in common with all the others.
+        """
         total = self.total()
+        planes = np.empty((self.frames, *self.plan.shape[1:]))
+
+        def of_frame(frame: int) -> None:
+            own = self.spectra[frame]
+            common = own.real * total.real
+            common += own.imag * total.imag
+            planes[frame] = common.sum(axis=0, dtype=np.float64) - self.totals[frame]
+
+        self._map(of_frame, range(self.frames))
+        half = self.frames // 2
+        early = np.maximum(_smoothed(_smoothed(self.rings(planes[:half].sum(axis=0)) / half)), 0)
+        late = np.maximum(_smoothed(_smoothed(self.rings(planes[-half:].sum(axis=0)) / half)), 0)
+        rate = np.log(np.maximum(early, 1e-30) / np.maximum(late, 0.05 * early + 1e-30)) / (self.frames - half)
+        rate = _smoothed(np.clip(rate, 0, 3.0 / self.frames))
+        return np.asarray(np.exp(-np.arange(self.frames)[:, None] * rate[None, :]))
+
+    def slopes(self, fade: Array64) -> tuple[Array64, Array64, float]:
+        """Slopes (frames, patches, 2), curvatures (frames, patches, 2, 2) of the log of the probability, signal's share.
+
+        Args:
+            fade: Amplitudes (frames, rings).
+        """
         n = self.frames
+        planes = fade[:, self.ring].astype(np.float32)
+        total = self.total(planes)
         squares = _squared(total)
-        common = squares.sum(axis=0, dtype=np.float64) - self.power
-        noise_and_signal = self.rings(self.power) / (n * self.plan.patches)
-        signal = self.rings(common) / (n * (n - 1) * self.plan.patches)
-        signal = np.clip(_smoothed(signal), 0, noise_and_signal)
-        strengths = (squares * self.falloff_masked).sum(axis=(1, 2)) - self.patch_power
-        if strengths.sum() <= 0:
+        all_power = self.rings(self.power) / (n * self.plan.patches)
+        energy = (fade**2).sum(axis=0)
+        # Of the weighted sum's power, what is not each frame's own: S^2 times this.
+        pairs = energy**2 - (fade**4).sum(axis=0)
+        own = np.einsum("fyx,fyx->yx", planes.astype(np.float64) ** 2, self.totals)
+        signal = self.rings(squares.sum(axis=0, dtype=np.float64) - own) / (pairs * self.plan.patches)
+        signal = np.clip(_smoothed(signal), 0, all_power)
+        # What each patch has of the frames' own power is taken off before patches are compared.
+        own_share = float((own * self.falloff_masked).sum()) / self.patch_power.sum()
+        strengths = (squares * self.falloff_masked).sum(axis=(1, 2)) - self.patch_power * own_share
+        if strengths.sum() <= 0 or signal.max() <= 0:
             raise MotionError(
                 "the frames have nothing in common by which they could be aligned: too few electrons, an empty hole, or "
                 "no specimen; leave the movie out"
             )
         strengths = np.clip(strengths / strengths.mean(), 0.05, 5.0)
-        noise = np.maximum(noise_and_signal - signal, 1e-3 * noise_and_signal)
+        noise = np.maximum(all_power - signal * energy / n, 1e-3 * all_power)
         # Rings without a coefficient have no weight either.
         noise = np.maximum(noise, 1e-6 * noise.max())
         of_patch = signal[None, :] * strengths[:, None]
-        by_ring = 2 * of_patch / (noise * (n * of_patch + noise))
+        by_ring = 2 * of_patch / (noise * (energy * of_patch + noise))
+        # Curvature by ring and patch for each frame: a sum over rings of what their coefficients contribute.
+        curvature = np.empty((n, self.plan.patches, 2, 2))
+        contributed = by_ring * of_patch
+        for at, (first, second) in enumerate(((self.kx, self.kx), (self.ky, self.ky), (self.kx, self.ky))):
+            turned = self.rings_sum((2 * np.pi) ** 2 * first * second * self.falloff_masked)
+            of_frames = np.einsum("fr,pr,r->fp", fade**2 * (energy - fade**2), contributed, turned)
+            axes = ((0, 0), (1, 1), (0, 1))[at]
+            curvature[:, :, axes[0], axes[1]] = curvature[:, :, axes[1], axes[0]] = of_frames
         weight = by_ring[:, self.ring].astype(np.float32)
         weight *= self.falloff_masked
-        if first:
-            # What is not yet aligned hides the signal of high frequencies: their weights come with the next rounds.
-            weight *= self.falloff
-        expected = weight * ((n - 1) * of_patch[:, self.ring]).astype(np.float32)
-        turn = np.float32(2 * np.pi)
-        curvature = np.empty((self.plan.patches, 2, 2))
-        curvature[:, 0, 0] = (expected * (turn * self.kx) ** 2).sum(axis=(1, 2))
-        curvature[:, 1, 1] = (expected * (turn * self.ky) ** 2).sum(axis=(1, 2))
-        curvature[:, 0, 1] = curvature[:, 1, 0] = (expected * (turn**2 * self.kx * self.ky)).sum(axis=(1, 2))
+        total *= weight
         slopes = np.empty((n, self.plan.patches, 2))
-        weighted = total * weight
+        turn = np.float32(-2 * np.pi)
+        waves = np.stack(np.broadcast_arrays(turn * self.kx, turn * self.ky)).reshape(2, -1)
 
         def of_frame(frame: int) -> None:
             own = self.spectra[frame]
             # Im(F conj(T)) equals Im(F conj(T - F)): a frame is not compared with itself.
-            cross = own.imag * weighted.real
-            cross -= own.real * weighted.imag
-            slopes[frame, :, 0] = cross.sum(axis=1) @ (-turn * self.kx[0])
-            slopes[frame, :, 1] = cross.sum(axis=2) @ (-turn * self.ky[:, 0])
+            cross = own.imag * total.real
+            cross -= own.real * total.imag
+            slopes[frame] = cross.reshape(self.plan.patches, -1) @ (waves * planes[frame].reshape(-1)).T
 
         self._map(of_frame, range(n))
-        share = float((signal * self.per_ring).sum() / max((noise_and_signal * self.per_ring).sum(), 1e-30))
+        share = float((signal * self.per_ring).sum() / max((all_power * self.per_ring).sum(), 1e-30))
         return slopes, curvature, share
 
     def shift(self, moved_px: Array64) -> None:
@@ -271,24 +336,25 @@ def _most_probable(
     """The step (frames, 2, terms) to the most probable motion, and the covariance (frames, frames) of the whole in x."""
     frames, count = len(slopes), len(terms)
     # Unknowns of a frame in the order axis, term.
-    of_frame = np.einsum("pab,jp,kp->ajbk", curvature, terms, terms).reshape(2 * count, 2 * count)
-    pull = np.einsum("fpa,jp->faj", slopes, terms).reshape(frames, 2 * count)
+    size = 2 * count
+    of_frames = np.einsum("fpab,jp,kp->fajbk", curvature, terms, terms).reshape(frames, size, size)
+    pull = np.einsum("fpa,jp->faj", slopes, terms).reshape(frames, size)
     second = _second_differences(frames)
     expected = np.full(count, options.change_of_bend_px)
     expected[0] = options.change_of_speed_px
     stiff = np.tile(1 / expected**2, 2)
     roughness = second.T @ second
-    matrix = np.kron(np.eye(frames), of_frame) + np.kron(roughness, np.diag(stiff))
+    matrix = linalg.block_diag(*of_frames) + np.kron(roughness, np.diag(stiff))
     # The motion that all frames share cannot be seen; a weak tie to 0 keeps the matrix from being singular.
-    matrix += np.eye(len(matrix)) * 1e-6 * max(float(np.trace(of_frame)) / (2 * count), 1e-6)
-    now = present.reshape(frames, 2 * count)
+    matrix += np.eye(len(matrix)) * 1e-6 * max(float(np.trace(of_frames.mean(axis=0))) / size, 1e-6)
+    now = present.reshape(frames, size)
     right = pull - roughness @ now * stiff
     factor = linalg.cho_factor(matrix)
     step = linalg.cho_solve(factor, right.ravel()).reshape(frames, 2, count)
     step -= step.mean(axis=0)
-    unit = np.zeros((frames * 2 * count, frames))
-    unit[np.arange(frames) * 2 * count, np.arange(frames)] = 1
-    inverse = linalg.cho_solve(factor, unit)[np.arange(frames) * 2 * count]
+    unit = np.zeros((frames * size, frames))
+    unit[np.arange(frames) * size, np.arange(frames)] = 1
+    inverse = linalg.cho_solve(factor, unit)[np.arange(frames) * size]
     return step, np.asarray(inverse)
 
 

@@ -1,11 +1,10 @@
-"""What of a movie is kept in memory to align it: the low frequencies of patches of every frame.
+"""What of a movie is kept in memory to align it: patches of every frame, transformed, up to some frequency.
 
-A frame is binned, cut into patches that do not overlap and fade at their rims, and transformed; of each transform the
-coefficients up to a frequency that the memory allows are kept. Shot noise is white, so that the sum of b x b pixels loses
-next to nothing of what alignment uses, which lies below a quarter of the sampling frequency.
+A frame is cut into patches that do not overlap and fade at their rims; of each patch's transform the coefficients up to a
+frequency are kept that the memory allows. Frames of more than six thousand pixels along a side are binned first.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +13,11 @@ from scipy import fft
 FloatArray = NDArray[np.float32]
 ComplexArray = NDArray[np.complex64]
 
-_BINNED_SIDE_PX = 2048
+_BINNED_SIDE_PX = 4096
 _PATCH_PX = 256
-_FEWEST_PATCHES, _MOST_PATCHES = 3, 12
+_FEWEST_PATCHES, _MOST_PATCHES = 3, 8
 _TAPER = 0.12
-_KEPT_OF_NYQUIST = 0.8
+_KEPT_OF_NYQUIST = 0.72
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,17 @@ class PatchPlan:
             smaller = (memory_bytes / needed) ** 0.5
             kept_y, kept_x = max(4, int(kept_y * smaller)), max(4, int(kept_x * smaller))
         return cls(binning, (size_y, size_x), starts_y, starts_x, (kept_y, kept_x))
+
+    def narrowed(self, highest: float) -> "PatchPlan":
+        """The same patches, coefficients only up to `highest` cycles per pixel of the frame."""
+        most = [int(highest * size * self.binning) for size in self.size]
+        kept_y, kept_x = (max(4, min(kept, limit)) for kept, limit in zip(self.kept, most, strict=True))
+        return replace(self, kept=(kept_y, kept_x))
+
+    def cut(self, spectra: ComplexArray, narrow: "PatchPlan") -> ComplexArray:
+        """Of coefficients (..., rows, columns) of this plan those of a narrower one, copied."""
+        low = self.kept[0] - narrow.kept[0]
+        return np.ascontiguousarray(spectra[..., low : low + 2 * narrow.kept[0] + 1, : narrow.kept[1] + 1])
 
     @property
     def patches(self) -> int:
