@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, linalg
+from scipy import fft, linalg, ndimage
 
 from structloop.core.errors import MotionError
 from structloop.micrographs.motion.field import TERMS, terms_at
@@ -98,7 +98,7 @@ def align(
     work = _Work(spectra, plan, options, executor)
     work.shift(np.einsum("faj,jp->fpa", coefficients, terms))
     rounds, covariance, signal = _rounds(
-        work, terms, coefficients, options, int(__import__("os").environ.get("R", "4")), options.tolerance_px
+        work, terms, coefficients, options, max(2, options.iterations // 2), options.tolerance_px
     )
     precision = np.sqrt(np.maximum(np.diag(covariance), 0))
     return Alignment(coefficients, precision, rounds, signal)
@@ -121,7 +121,6 @@ def _rounds(
         coefficients[:, :, :used] += step
         moved = np.einsum("faj,jp->fpa", step, terms[:used])
         farthest = np.abs(moved - moved.mean(axis=0)).max()
-        print(number, round(farthest,3), round(signal,5), fade[-1,[5,20,40,50]].round(2))
         if number == most or farthest < tolerance_px:
             break
         work.shift(moved)
@@ -211,7 +210,8 @@ class _Work:
         """Where the correlation is highest, pixels of the frame."""
         kept_y, kept_x = self.plan.kept
         tall, wide = (
-            min(size, fft.next_fast_len(4 * kept)) // 2 * 2 for size, kept in zip(self.plan.size, self.plan.kept)
+            min(size, fft.next_fast_len(4 * kept)) // 2 * 2
+            for size, kept in zip(self.plan.size, self.plan.kept, strict=True)
         )
         whole = np.zeros((tall, wide // 2 + 1), np.complex64)
         whole[: kept_y + 1, : kept_x + 1] = cross[kept_y:]
@@ -246,8 +246,10 @@ class _Work:
 
         self._map(of_frame, range(self.frames))
         half = self.frames // 2
-        early = np.maximum(_smoothed(_smoothed(self.rings(planes[:half].sum(axis=0)) / half)), 0)
-        late = np.maximum(_smoothed(_smoothed(self.rings(planes[-half:].sum(axis=0)) / half)), 0)
+        early, late = (
+            np.maximum(ndimage.gaussian_filter1d(self.rings_sum(part.sum(axis=0)), 3.0, mode="nearest"), 0)
+            for part in (planes[:half], planes[-half:])
+        )
         rate = np.log(np.maximum(early, 1e-30) / np.maximum(late, 0.05 * early + 1e-30)) / (self.frames - half)
         rate = _smoothed(np.clip(rate, 0, 3.0 / self.frames))
         return np.asarray(np.exp(-np.arange(self.frames)[:, None] * rate[None, :]))

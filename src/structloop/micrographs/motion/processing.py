@@ -203,7 +203,7 @@ class _Frames:
             self._kept[number] = frame
         return frame
 
-    def survey(self, executor: Executor) -> tuple[NDArray[np.float64], list[int]]:
+    def survey(self, executor: Executor) -> tuple[FloatArray, list[int]]:
         """The sum of all raw frames, float32, and which of them hold nothing."""
         header = self._movie.header
         integer = header.dtype.kind in "iu" and header.dtype.itemsize <= 2
@@ -221,13 +221,15 @@ class _Frames:
                 if not frame.any():
                     empty.append(number)
                 total += frame
-        return total.astype(np.float64), empty
+        return total.astype(np.float32), empty
 
 
-def _with_hot(correction: Correction, total: NDArray[np.float64]) -> Correction:
+def _with_hot(correction: Correction, total: FloatArray) -> Correction:
     if correction.gain is not None:
         total = total * np.where(np.isfinite(correction.gain), correction.gain, 0)
-    hot = find_hot_pixels(np.nan_to_num(total, posinf=0, neginf=0), correction.defects)
+    if not np.isfinite(total.sum(dtype=np.float64)):
+        total = np.nan_to_num(total, posinf=0, neginf=0)
+    hot = find_hot_pixels(total, correction.defects if len(correction.bad) else None)
     return correction.with_defects(hot) if hot.any() else correction
 
 

@@ -1,5 +1,6 @@
 """A camera's defects: listed in a text file, drawn in a map, or found in the sum of a movie's frames."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ BoolArray = NDArray[np.bool_]
 
 _HOT_SIGMA = 7.0
 _FEWEST_COUNTS = 2.0
+_BLOCKS = 32
+_SMALLEST_BLOCK_PX = 32
 
 
 def read_defects(path: Path, shape: tuple[int, int]) -> BoolArray:
@@ -69,33 +72,30 @@ def find_hot_pixels(total: NDArray[Any], known: BoolArray | None = None) -> Bool
     """
     values = np.asarray(total, np.float32)
     if known is not None and known.any():
-        values = np.where(known, np.float32(np.median(values[~known])), values)
-    side = 32
-    mean, deviation = _blocks(values, side)
-    # Few counts are no Gaussian: three more are asked for.
-    hot = values > mean + _HOT_SIGMA * deviation + 3
-    dead = (values <= 0) & (mean >= _FEWEST_COUNTS) & (mean > _HOT_SIGMA * deviation)
-    found = hot | dead
-    if known is not None:
-        found &= ~known
-    return np.asarray(found)
-
-
-def _blocks(values: NDArray[np.float32], side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Robust mean and standard deviation of blocks, at every pixel."""
+        values = np.where(known, np.float32(np.median(values[~known][::16])), values)
     height, width = values.shape
-    tall, wide = max(height // side, 1), max(width // side, 1)
-    inner = values[: tall * (height // tall), : wide * (width // wide)]
-    cut = inner.reshape(tall, height // tall, wide, width // wide).transpose(0, 2, 1, 3).reshape(tall, wide, -1)
-    # Every fourth pixel is enough, and quartiles do not see the hot ones.
-    low, middle, high = np.percentile(cut[..., ::4], (25, 50, 75), axis=-1)
+    tall, wide = (max(1, min(_BLOCKS, side // _SMALLEST_BLOCK_PX)) for side in (height, width))
+    rows, columns = (np.linspace(0, side, count + 1).astype(int) for side, count in ((height, tall), (width, wide)))
+    blocks = [[values[a:b, c:d] for c, d in pairwise(columns)] for a, b in pairwise(rows)]
+    # Some thousand pixels are enough, and quartiles do not see the hot ones.
+    quartiles = np.array(
+        [[np.percentile(block.ravel()[:: max(1, block.size // 2000)], (25, 50, 75)) for block in row] for row in blocks]
+    )
+    low, middle, high = np.moveaxis(quartiles, -1, 0)
     # Counts of few electrons have quartiles that coincide; their deviation is the root of their mean.
     deviation = np.maximum((high - low) / 1.349, np.sqrt(np.maximum(middle, 1.0)))
-    mean_all = ndimage.median_filter(middle, 3)
-    rows = np.minimum(np.arange(height) // (height // tall), tall - 1)
-    columns = np.minimum(np.arange(width) // (width // wide), wide - 1)
-    grid = np.ix_(rows, columns)
-    return np.asarray(mean_all[grid], np.float32), np.asarray(deviation[grid], np.float32)
+    mean = ndimage.median_filter(middle, 3)
+    found = np.zeros(values.shape, np.bool_)
+    for i, (a, b) in enumerate(pairwise(rows)):
+        for j, (c, d) in enumerate(pairwise(columns)):
+            block = blocks[i][j]
+            # Few counts are no Gaussian: three more are asked for.
+            np.greater(block, mean[i, j] + _HOT_SIGMA * deviation[i, j] + 3, out=found[a:b, c:d])
+            if mean[i, j] >= _FEWEST_COUNTS and mean[i, j] > _HOT_SIGMA * deviation[i, j]:
+                found[a:b, c:d] |= block <= 0
+    if known is not None:
+        found &= ~known
+    return found
 
 
 __all__ = ["BoolArray", "find_hot_pixels", "read_defects"]
