@@ -29,6 +29,9 @@ Array64 = NDArray[np.float64]
 # Lowest rows and columns carry gradients of ice, and what defects of columns leave.
 _LOWEST = 2
 _RING_BINS = 64
+_INDEPENDENT = 0.7
+"""Patches fade at their rims, so that neighbouring coefficients tell in part the same; measured on simulated frames."""
+
 _COARSE_FREQUENCY = 0.12
 """Cycles per pixel up to which the first rounds look."""
 
@@ -51,7 +54,7 @@ class AlignmentOptions:
     b_factor_px2: float = 20.0
     local: bool = True
     iterations: int = 8
-    tolerance_px: float = 0.01
+    tolerance_px: float = 0.02
     change_of_speed_px: float = 0.6
     change_of_bend_px: float = 0.08
 
@@ -88,18 +91,19 @@ def align(
     Raises:
         MotionError: the frames have nothing in common by which they could be aligned.
     """
-    terms = terms_at(*plan.centres_px(), frame_shape[1], frame_shape[0])
     coefficients = np.zeros((len(spectra), 2, TERMS))
     # Low frequencies find the way from afar, at little cost; all together then tell the place.
     narrow = plan.narrowed(_COARSE_FREQUENCY)
     work = _Work(plan.cut(spectra, narrow), narrow, options, executor)
-    coefficients[:, :, 0] = work.coarse()
-    _rounds(work, terms, coefficients, options, options.iterations, 5 * options.tolerance_px)
+    coefficients[:, :, 0] = whole = work.coarse()
+    # A patch shows what was elsewhere in the first frame; the terms are those of that place.
+    x, y = plan.centres_px()
+    gone = whole - whole[0]
+    terms = terms_at(x - gone[:, :1], y - gone[:, 1:], frame_shape[1], frame_shape[0]).transpose(1, 0, 2)
+    _rounds(work, terms, coefficients, options, options.iterations, 3 * options.tolerance_px)
     work = _Work(spectra, plan, options, executor)
-    work.shift(np.einsum("faj,jp->fpa", coefficients, terms))
-    rounds, covariance, signal = _rounds(
-        work, terms, coefficients, options, max(2, options.iterations // 2), options.tolerance_px
-    )
+    work.shift(np.einsum("faj,fjp->fpa", coefficients, terms))
+    rounds, covariance, signal = _rounds(work, terms, coefficients, options, options.iterations, options.tolerance_px)
     precision = np.sqrt(np.maximum(np.diag(covariance), 0))
     return Alignment(coefficients, precision, rounds, signal)
 
@@ -115,11 +119,11 @@ def _rounds(
         if number <= 2:
             fade = work.fade()
         slopes, curvature, signal = work.slopes(fade)
-        step, covariance = _most_probable(slopes, curvature, terms[:used], coefficients[:, :, :used], options)
+        step, covariance = _most_probable(slopes, curvature, terms[:, :used], coefficients[:, :, :used], options)
         # A step beyond the width of the correlation's peak is not to be trusted at once.
         step = np.clip(step, -2.0, 2.0)
         coefficients[:, :, :used] += step
-        moved = np.einsum("faj,jp->fpa", step, terms[:used])
+        moved = np.einsum("faj,fjp->fpa", step, terms[:, :used])
         farthest = np.abs(moved - moved.mean(axis=0)).max()
         if number == most or farthest < tolerance_px:
             break
@@ -229,6 +233,13 @@ class _Work:
             place.append(((int(at) if at <= side // 2 else int(at) - side) + offset) / side)
         return np.array([place[1] * self.plan.size[1], place[0] * self.plan.size[0]]) * self.plan.binning
 
+    def noise(self, by_ring: Array64) -> Array64:
+        """The noise's power by ring: shot noise changes little from ring to ring, whatever a single ring says."""
+        there = np.bincount(self.ring[self.mask], minlength=_RING_BINS) > 0
+        known = np.interp(np.arange(_RING_BINS), np.flatnonzero(there), by_ring[there])
+        middle = ndimage.median_filter(known, 15, mode="nearest")
+        return np.asarray(np.maximum(middle, 0.3 * np.median(middle)))
+
     def fade(self) -> Array64:
         """How the amplitude of the signal falls from frame to frame, (frames, rings), 1 in the first.
 
@@ -270,6 +281,7 @@ class _Work:
         pairs = energy**2 - (fade**4).sum(axis=0)
         own = np.einsum("fyx,fyx->yx", planes.astype(np.float64) ** 2, self.totals)
         signal = self.rings(squares.sum(axis=0, dtype=np.float64) - own) / (pairs * self.plan.patches)
+        noise = self.noise(all_power - signal * energy / n)
         signal = np.clip(_smoothed(signal), 0, all_power)
         # What each patch has of the frames' own power is taken off before patches are compared.
         own_share = float((own * self.falloff_masked).sum()) / self.patch_power.sum()
@@ -280,11 +292,8 @@ class _Work:
                 "no specimen; leave the movie out"
             )
         strengths = np.clip(strengths / strengths.mean(), 0.05, 5.0)
-        noise = np.maximum(all_power - signal * energy / n, 1e-3 * all_power)
-        # Rings without a coefficient have no weight either.
-        noise = np.maximum(noise, 1e-6 * noise.max())
         of_patch = signal[None, :] * strengths[:, None]
-        by_ring = 2 * of_patch / (noise * (energy * of_patch + noise))
+        by_ring = 2 * _INDEPENDENT * of_patch / (noise * (energy * of_patch + noise))
         # Curvature by ring and patch for each frame: a sum over rings of what their coefficients contribute.
         curvature = np.empty((n, self.plan.patches, 2, 2))
         contributed = by_ring * of_patch
@@ -336,11 +345,11 @@ def _most_probable(
     slopes: Array64, curvature: Array64, terms: Array64, present: Array64, options: AlignmentOptions
 ) -> tuple[Array64, Array64]:
     """The step (frames, 2, terms) to the most probable motion, and the covariance (frames, frames) of the whole in x."""
-    frames, count = len(slopes), len(terms)
+    frames, count = terms.shape[:2]
     # Unknowns of a frame in the order axis, term.
     size = 2 * count
-    of_frames = np.einsum("fpab,jp,kp->fajbk", curvature, terms, terms).reshape(frames, size, size)
-    pull = np.einsum("fpa,jp->faj", slopes, terms).reshape(frames, size)
+    of_frames = np.einsum("fpab,fjp,fkp->fajbk", curvature, terms, terms).reshape(frames, size, size)
+    pull = np.einsum("fpa,fjp->faj", slopes, terms).reshape(frames, size)
     second = _second_differences(frames)
     expected = np.full(count, options.change_of_bend_px)
     expected[0] = options.change_of_speed_px
@@ -387,11 +396,14 @@ def _mapper(executor: Executor | None) -> Mapper:
         for number in numbers:
             function(number)
 
-    def there(function: Callable[[int], None], numbers: Iterable[int]) -> None:
-        assert executor is not None
-        list(executor.map(function, numbers))
+    if executor is None:
+        return here
+    pool = executor
 
-    return here if executor is None else there
+    def there(function: Callable[[int], None], numbers: Iterable[int]) -> None:
+        list(pool.map(function, numbers))
+
+    return there
 
 
 __all__ = ["Alignment", "AlignmentOptions", "align"]
