@@ -3,11 +3,12 @@
     python benchmarks/motion.py --folder /tmp/movies                       # the table of the documentation
     python benchmarks/motion.py --folder /tmp/movies --picture docs/images/motion-tracks.png
 
-For every movie: a specimen and a motion are drawn (`simulation/movies.py`), the frames are written as an MRC stack, and both
-programs get that file. The error is the same for both: at 9 x 9 places over the frame, the path through all frames is
-compared with the truth after both have their own mean over the frames taken off; the root mean square of the distance over
-frames and places counts ("tracks"), and the same for the mean path of all places ("whole"). Seconds are from the start
-of reading to the micrographs written (aligned, and dose-weighted), for RELION of the whole program.
+For every movie: a specimen and a motion are drawn (`simulation/movies.py`), the frames are written as an MRC stack,
+and both programs get that file. The error is the same for both: at 9 x 9 places over the frame, the path through all
+frames is compared with the truth after both have their own mean over the frames taken off; the root mean square of
+the distance over frames and places counts ("tracks"), and the same for the mean path of all places ("whole"). Seconds
+are from the start of reading to the micrographs written (aligned, and dose-weighted), for RELION of the whole
+program.
 """
 
 import argparse

@@ -31,14 +31,13 @@ def write_mrc(path: Path, picture: NDArray[np.float32], pixel_size_angstrom: flo
     struct.pack_into("<10i", header, 0, width, height, 1, 2, 0, 0, 0, width, height, 1)
     size = pixel_size_angstrom or 0.0
     struct.pack_into("<6f", header, 40, width * size, height * size, size, 90.0, 90.0, 90.0)
-    sample = values[::7, ::5]
-    deviation = float(sample.std(dtype=np.float64))
     statistics = float(values.min()), float(values.max()), float(values.mean(dtype=np.float64))
     struct.pack_into("<3i3f", header, 64, 1, 2, 3, *statistics)
     # NVERSION of MRC2014; the label says who wrote it.
     struct.pack_into("<i", header, 108, 20141)
     header[208:216] = b"MAP " + bytes((0x44, 0x44, 0, 0))
-    struct.pack_into("<f", header, 216, deviation)
+    # Below 0: the deviation was not worked out.
+    struct.pack_into("<f", header, 216, -1.0)
     label = b"structloop"
     struct.pack_into("<i", header, 220, 1)
     header[224 : 224 + len(label)] = label
@@ -46,7 +45,7 @@ def write_mrc(path: Path, picture: NDArray[np.float32], pixel_size_angstrom: flo
     try:
         with unfinished.open("wb") as file:
             file.write(header)
-            file.write(memoryview(values).cast("B"))
+            file.write(values.tobytes())
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
 """Motion of an exposure: one vocabulary for what we measure and for what other programs wrote.
 
-A place of the specimen at (x, y) of the micrograph appears in frame f at (x + dx, y + dy): shifts say where things went,
-in pixels of the stored frame. Programs write the opposite (what must be added to bring them back); readers turn that.
+A place of the specimen at (x, y) of the micrograph appears in frame f at (x + dx, y + dy): shifts say where things
+went, in pixels of the stored frame. Programs write the opposite (what must be added to bring them back); readers turn
+that.
 """
 
 from dataclasses import dataclass

@@ -1,14 +1,15 @@
 """Frames against the sum of the others: first by peaks of correlations, then by the most probable smooth motion.
 
-Every coefficient F of a patch in frame f is a signal S, shifted, and white noise of known power. Shifting all frames back
-by the present motion, the sum of the others says what S is; the logarithm of the probability of F is then quadratic in a
-small further shift, with slope and curvature summed over the patch (weights fall where noise rules; a B-factor bounds
-them above). All patches and frames together are one least-squares problem for the six spatial terms of every frame, with
-a prior on how fast each changes its speed. Signal and noise power are measured by rings, from what frames have in common.
+Every coefficient F of a patch in frame f is a signal S, shifted, and white noise of known power. Shifting all frames
+back by the present motion, the sum of the others says what S is; the logarithm of the probability of F is then
+quadratic in a small further shift, with slope and curvature summed over the patch (weights fall where noise rules; a
+B-factor bounds them above). All patches and frames together are one least-squares problem for the six spatial terms
+of every frame, with a prior on how fast each changes its speed. Signal and noise power are measured by rings, from
+what frames have in common.
 
-The B-factor is that of Li et al., Nat. Methods 10 (2013) 584; polynomials in space for beam-induced motion are those of
-Zheng et al., Nat. Methods 14 (2017) 331 and Zivanov et al., IUCrJ 6 (2019) 5. In time there is no polynomial here: fast first
-frames would bend it.
+The B-factor is that of Li et al., Nat. Methods 10 (2013) 584; polynomials in space for beam-induced motion are those
+of Zheng et al., Nat. Methods 14 (2017) 331 and Zivanov et al., IUCrJ 6 (2019) 5. In time there is no polynomial here:
+fast first frames would bend it.
 """
 
 from collections.abc import Callable, Iterable
@@ -68,12 +69,15 @@ class Alignment:
         precision_px: (frames,) standard deviation of the shift of the whole.
         rounds: How many were needed.
         signal: Share of the power, within the weights, that frames have in common.
+        evidence: Logarithm of how much more probable the frames are with that than as noise; by chance some ten per
+            frame, since alignment makes noise alike.
     """
 
     coefficients_px: Array64
     precision_px: Array64
     rounds: int
     signal: float
+    evidence: float
 
 
 Mapper = Callable[[Callable[[int], None], Iterable[int]], None]
@@ -105,7 +109,7 @@ def align(
     work.shift(np.einsum("faj,fjp->fpa", coefficients, terms))
     rounds, covariance, signal = _rounds(work, terms, coefficients, options, options.iterations, options.tolerance_px)
     precision = np.sqrt(np.maximum(np.diag(covariance), 0))
-    return Alignment(coefficients, precision, rounds, signal)
+    return Alignment(coefficients, precision, rounds, signal, work.evidence)
 
 
 def _rounds(
@@ -146,6 +150,8 @@ class _Work:
         self.mask &= self.kx >= _LOWEST * self.kx[0, 1]
         self.ring = np.minimum((k / highest * _RING_BINS).astype(np.int64), _RING_BINS - 1)
         self.falloff = np.exp(-options.b_factor_px2 * k**2 / 4).astype(np.float32)
+        self.there = np.bincount(self.ring[self.mask], minlength=_RING_BINS) > 0
+        self.evidence = 0.0
         self.per_ring = np.maximum(np.bincount(self.ring[self.mask], minlength=_RING_BINS), 1)
         totals = np.zeros((self.frames, *plan.shape[1:]))
         of_patch = np.zeros((self.frames, plan.patches))
@@ -163,7 +169,7 @@ class _Work:
 
     def rings_sum(self, plane: NDArray[np.floating[Any]]) -> Array64:
         """Sums of a plane (rows, columns) by ring."""
-        return np.bincount(self.ring[self.mask], plane[self.mask], minlength=_RING_BINS)
+        return np.asarray(np.bincount(self.ring[self.mask], plane[self.mask], minlength=_RING_BINS), np.float64)
 
     def rings(self, plane: NDArray[np.float64]) -> Array64:
         """Means of a plane (rows, columns) by ring."""
@@ -235,8 +241,7 @@ class _Work:
 
     def noise(self, by_ring: Array64) -> Array64:
         """The noise's power by ring: shot noise changes little from ring to ring, whatever a single ring says."""
-        there = np.bincount(self.ring[self.mask], minlength=_RING_BINS) > 0
-        known = np.interp(np.arange(_RING_BINS), np.flatnonzero(there), by_ring[there])
+        known = np.interp(np.arange(_RING_BINS), np.flatnonzero(self.there), by_ring[self.there])
         middle = ndimage.median_filter(known, 15, mode="nearest")
         return np.asarray(np.maximum(middle, 0.3 * np.median(middle)))
 
@@ -266,7 +271,7 @@ class _Work:
         return np.asarray(np.exp(-np.arange(self.frames)[:, None] * rate[None, :]))
 
     def slopes(self, fade: Array64) -> tuple[Array64, Array64, float]:
-        """Slopes (frames, patches, 2), curvatures (frames, patches, 2, 2) of the log of the probability, signal's share.
+        """Slopes (frames, patches, 2) and curvatures (.., 2, 2) of the log of the probability; the signal's share.
 
         Args:
             fade: Amplitudes (frames, rings).
@@ -288,8 +293,8 @@ class _Work:
         strengths = (squares * self.falloff_masked).sum(axis=(1, 2)) - self.patch_power * own_share
         if strengths.sum() <= 0 or signal.max() <= 0:
             raise MotionError(
-                "the frames have nothing in common by which they could be aligned: too few electrons, an empty hole, or "
-                "no specimen; leave the movie out"
+                "the frames have nothing in common by which they could be aligned: too few electrons, an empty hole, "
+                "or no specimen; leave the movie out"
             )
         strengths = np.clip(strengths / strengths.mean(), 0.05, 5.0)
         of_patch = signal[None, :] * strengths[:, None]
@@ -317,6 +322,11 @@ class _Work:
             slopes[frame] = cross.reshape(self.plan.patches, -1) @ (waves * planes[frame].reshape(-1)).T
 
         self._map(of_frame, range(n))
+        ratio = signal * energy / noise
+        by_chance = self.per_ring * self.plan.patches
+        explained = squares.sum(axis=0, dtype=np.float64)
+        mean_square = self.rings(explained) / (self.plan.patches * np.maximum(energy * noise, 1e-30))
+        self.evidence = float((by_chance * (mean_square * ratio / (1 + ratio) - np.log1p(ratio)))[self.there].sum())
         share = float((signal * self.per_ring).sum() / max((all_power * self.per_ring).sum(), 1e-30))
         return slopes, curvature, share
 
@@ -344,7 +354,7 @@ def _without_outliers(step: Array64, shifts: Array64, reach_px: float) -> Array6
 def _most_probable(
     slopes: Array64, curvature: Array64, terms: Array64, present: Array64, options: AlignmentOptions
 ) -> tuple[Array64, Array64]:
-    """The step (frames, 2, terms) to the most probable motion, and the covariance (frames, frames) of the whole in x."""
+    """The step (frames, 2, terms) to the most probable motion; the covariance (frames, frames) of the whole in x."""
     frames, count = terms.shape[:2]
     # Unknowns of a frame in the order axis, term.
     size = 2 * count

@@ -1,11 +1,13 @@
-"""Weighting frames by what radiation has left of each resolution, at the cost of a few transforms instead of one a frame.
+"""Weighting frames by what radiation has left of each resolution, by a few transforms instead of one a frame.
 
-Grant & Grigorieff, eLife 4 (2015) e06980: the amplitude at spatial frequency k has fallen to exp(-N / (2 Nc(k))) after a
-dose of N, with the critical exposure Nc(k) = 0.245 k^-1.665 + 2.81 e/A^2 at 300 kV; at 200 kV 0.8 times that. Each frame is
-filtered with that factor, and the sum divided by the root of the sum of its squares, so that noise stays white.
+Grant & Grigorieff, eLife 4 (2015) e06980: the amplitude at spatial frequency k has fallen to exp(-N / (2 Nc(k)))
+after a dose of N, with the critical exposure Nc(k) = 0.245 k^-1.665 + 2.81 e/A^2 at 300 kV; at 200 kV 0.8 times that.
+Each frame is filtered with that factor, and the sum divided by the root of the sum of its squares, so that noise
+stays white.
 
-The factors, as a table of frames and frequencies, are all but a few columns' combinations: a handful of sums of frames, each
-with its own weights, is transformed and filtered instead of every frame (the error is below `TOLERANCE` of 1).
+The factors, as a table of frames and frequencies, are all but a few columns' combinations: a handful of sums of
+frames, each with its own weights, is transformed and filtered instead of every frame (the error is below `TOLERANCE`
+of 1).
 """
 
 from dataclasses import dataclass

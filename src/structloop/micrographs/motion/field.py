@@ -70,7 +70,7 @@ class MotionField:
         return MotionTrack(name, "structloop", self.frames, path - path[0], int(self.frames[0]))
 
     def bend_px(self) -> float:
-        """How differently places move: root mean square over the frame of what remains without the whole, at the end."""
+        """How differently places moved by the end: root mean square over the frame, without the whole."""
         grid = np.linspace(0, 1, 9)
         x, y = np.meshgrid(grid * (self.width_px - 1), grid * (self.height_px - 1))
         last = (self.at(x, y)[-1] - self.at(x, y)[0]).reshape(2, -1)

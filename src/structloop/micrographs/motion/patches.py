@@ -1,7 +1,7 @@
 """What of a movie is kept in memory to align it: patches of every frame, transformed, up to some frequency.
 
-A frame is cut into patches that do not overlap and fade at their rims; of each patch's transform the coefficients up to a
-frequency are kept that the memory allows. Frames of more than six thousand pixels along a side are binned first.
+A frame is cut into patches that do not overlap and fade at their rims; of each patch's transform the coefficients up
+to a frequency are kept that the memory allows. Frames of more than six thousand pixels along a side are binned first.
 """
 
 from dataclasses import dataclass, replace

@@ -22,7 +22,7 @@ from structloop.schema.motion import MotionSummary
 FloatArray = NDArray[np.float32]
 
 _CORES = 2
-_UNCERTAIN_PX = 0.5
+_CERTAIN_PER_FRAME = 25.0
 
 
 @dataclass(frozen=True)
@@ -157,11 +157,8 @@ def correct_motion(movie: MovieFile, correction: Correction, options: MotionOpti
         weighted = weights.weighted(adder.sums, options.threads) if options.dose is not None else None
     if options.pixel_size_angstrom is None and size is None:
         remarks.append("the header gives no pixel size; give it, and motion is told in angstrom, too")
-    uncertain = float(np.median(motion.precision_px))
-    if uncertain > _UNCERTAIN_PX:
-        remarks.append(
-            f"the motion is uncertain: the frames have so little in common that each is placed to {uncertain:.1f} pixels"
-        )
+    if found.evidence < _CERTAIN_PER_FRAME * len(used):
+        remarks.append("the motion is uncertain: frames have little more in common than noise has by chance")
     per_frame = None if options.dose is None else options.dose.per_frame
     summary = None if size is None else summary_of(motion.whole(header.path.name), size, per_frame)
     return CorrectedMovie(

@@ -1,8 +1,8 @@
 """RELION's files of motion: reading what it measured, per movie and per data set, and listing what we corrected.
 
-Conventions are those of RELION 3.1's `--use_own`: frames count from 1; shifts are pixels of the unbinned frame that *undo*
-the motion relative to the first frame; the local model is, for each axis, the sum of 18 products of z, z^2, z^3 (z: frames
-since the first used) with 1, x, x^2, y, y^2, x y, where x and y run from -0.5 to 0.5 over the frame.
+Conventions are those of RELION 3.1's `--use_own`: frames count from 1; shifts are pixels of the unbinned frame that
+*undo* the motion relative to the first frame; the local model is, for each axis, the sum of 18 products of z, z^2,
+z^3 (z: frames since the first used) with 1, x, x^2, y, y^2, x y, where x and y run from -0.5 to 0.5 over the frame.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

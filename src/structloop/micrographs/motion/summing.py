@@ -1,8 +1,8 @@
 """Adding up frames, each place brought back by its own displacement.
 
-Frames are resampled tile by tile by two small matrix products, one along each axis, with a Lanczos kernel of three lobes.
-Within a tile the displacement is that of its middle: tiles are so small that the rest stays below a tenth of a pixel even
-in strongly bent exposures. Several weighted sums are made in one go (see `doses`).
+Frames are resampled tile by tile by two small matrix products, one along each axis, with a Lanczos kernel of three
+lobes. Within a tile the displacement is that of its middle: tiles are so small that the rest stays below a tenth of a
+pixel even in strongly bent exposures. Several weighted sums are made in one go (see `doses`).
 """
 
 from collections.abc import Sequence
