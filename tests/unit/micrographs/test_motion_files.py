@@ -100,7 +100,7 @@ def test_relion_motion(tmp_path: Path) -> None:
     motion = read_relion_motion(path)
     assert (motion.width_px, motion.height_px) == (4096, 4000)
     assert motion.track.name == "movies/one.mrcs"
-    np.testing.assert_allclose(motion.track.shifts_px, [[0, 0], [1.5, -0.25], [2, -0.75]])
+    np.testing.assert_allclose(motion.track.shifts_px, np.array([[0.0, 0.0], [1.5, -0.25], [2.0, -0.75]]))
     moved = motion.at(np.array([4096.0, 2048.0]), np.array([0.0, 2000.0]))
     np.testing.assert_allclose(moved[2, 0], [2 - 2 * 2 * 0.5, 2.0])
     np.testing.assert_allclose(moved[2, 1], [-0.75, -0.75])
