@@ -1,6 +1,6 @@
 """Drops of the simulated laboratories: rendered once, their features computed once, and kept on disk.
 
-Every drop is rendered without crystals, and every `CRYSTALS_EVERY`-th few also with: the same drop, dirt and light.
+Every drop is rendered without crystals, and the first `CRYSTAL_SHARE` of each chunk also with: the same drop, dirt and light.
 A run decides for each of its drops which of the two it is, so that it can have any prevalence, and no run has both.
 """
 
@@ -19,7 +19,7 @@ from structloop.loop.training.fast_head_models import HeadBase, open_base
 from structloop.models.registry import ModelRegistry
 from structloop.models.runtime import Runtime
 from structloop.schema.images import Modality
-from structloop.simulation.drops import MICROCRYSTAL_UM, render_visible_with_truth, sample_scene
+from structloop.simulation.drops import Content, DropScene, render_visible_with_truth, sample_scene
 from structloop.simulation.laboratories import FAMILIAR, LABORATORIES, laboratory
 
 LONG_SIDE = 512
@@ -38,7 +38,7 @@ class Drops:
         bare: `(n, width)` features of each drop without crystals; the first is the base's log-odds.
         grown: `(n, width)` features of the same drop with crystals; NaN where there is no such picture, or where
             nobody could see the crystals.
-        is_micro: `(n,)` whether all of its crystals are smaller than `MICROCRYSTAL_UM`.
+        is_micro: `(n,)` whether its largest crystal is smaller than `MICRO` of the drop's radius.
         hardness: `(n,)` how hard its crystals are to see, mean 0 and standard deviation 1; NaN without.
         lookalike: `(n,)` whether the drop without crystals holds what people take for crystals.
     """
@@ -59,7 +59,8 @@ class Drops:
         return visible
 
 
-_LOOKALIKES = {"spherulites", "fibre", "film-piece", "particles", "crease", "phase-separation"}
+MICRO = 0.08
+_LOOKALIKES = {Content.SPHERULITES, Content.PARTICLES, Content.PHASE_SEPARATION}
 
 
 def default_cache() -> Path:
@@ -97,15 +98,36 @@ def read(folder: Path, name: str, count: int) -> Drops:
     Raises:
         FileNotFoundError: they were not prepared.
     """
-    parts: dict[str, list[NDArray[np.generic]]] = {}
+    parts: dict[str, list[NDArray[np.float32]]] = {"bare": [], "grown": [], "prominence": []}
     for chunk in range(math.ceil(count / CHUNK)):
         with np.load(_file(folder, name, chunk)) as found:
-            for key in found.files:
-                parts.setdefault(key, []).append(found[key])
-    whole = {key: np.concatenate(values)[:count] for key, values in parts.items()}
-    log = -np.log(whole["prominence"])
+            for key, values in parts.items():
+                values.append(found[key])
+    bare, grown, prominence = (np.concatenate(parts[key])[:count] for key in ("bare", "grown", "prominence"))
+    log = -np.log(prominence.astype(np.float64))
     hardness = (log - np.nanmean(log)) / np.nanstd(log)
-    return Drops(whole["bare"], whole["grown"], whole["is_micro"], hardness, whole["lookalike"])
+    scenes = [_scene(name, index) for index in range(count)]
+    return Drops(
+        bare=bare,
+        grown=grown,
+        is_micro=np.array([_is_micro(scene) for scene in scenes]),
+        hardness=hardness,
+        lookalike=np.array([bool(_LOOKALIKES & set(scene.contents)) for scene in scenes]),
+    )
+
+
+def _has_crystals(index: int) -> bool:
+    return index % CHUNK < CRYSTAL_SHARE * CHUNK
+
+
+def _scene(name: str, index: int) -> DropScene:
+    prevalence = float(_has_crystals(index))
+    return sample_scene(_FIRST_SCENE + index, facility=laboratory(name), prevalence=prevalence)
+
+
+def _is_micro(scene: DropScene) -> bool:
+    sizes = [crystal.size_um for crystal in scene.crystals]
+    return bool(sizes) and max(sizes) < MICRO * scene.drops[0].radius_um
 
 
 def _file(folder: Path, name: str, chunk: int) -> Path:
@@ -114,38 +136,25 @@ def _file(folder: Path, name: str, chunk: int) -> Path:
 
 
 def _render(folder: Path, name: str, chunk: int, target: Path) -> None:
-    lab, extractor = laboratory(name), base(folder).extractor
+    extractor = base(folder).extractor
     bare, grown = [], []
-    is_micro, lookalike = np.zeros(CHUNK, np.bool_), np.zeros(CHUNK, np.bool_)
-    prominence = np.full(CHUNK, np.nan)
+    prominence = np.full(CHUNK, np.nan, np.float32)
     rows: list[int] = []
     for row in range(CHUNK):
-        seed = _FIRST_SCENE + chunk * CHUNK + row
-        has_crystals = row < CRYSTAL_SHARE * CHUNK
-        scene = sample_scene(seed, facility=lab, prevalence=float(has_crystals))
-        picture = render_visible_with_truth(scene, LONG_SIDE, twin=has_crystals)
+        scene = _scene(name, chunk * CHUNK + row)
+        picture = render_visible_with_truth(scene, LONG_SIDE, twin=bool(scene.crystals))
         without = picture.image if picture.twin is None else picture.twin
         bare.append(extractor.prepare(Image.fromarray(without)))
-        contents = {content.value for content in scene.without_crystals().contents}
-        lookalike[row] = bool(contents & _LOOKALIKES)
-        if has_crystals and picture.truth.crystal and picture.truth.recognisable:
+        if picture.truth.crystal and picture.truth.recognisable:
             rows.append(row)
             grown.append(extractor.prepare(Image.fromarray(picture.image)))
-            is_micro[row] = all(crystal.size_um < MICROCRYSTAL_UM for crystal in scene.crystals)
             prominence[row] = picture.truth.prominence
     without_crystals = extractor.features(bare)
     with_crystals = np.full_like(without_crystals, np.nan)
     if rows:
         with_crystals[rows] = extractor.features(grown)
     unfinished = target.with_name(f"{target.stem}-{os.getpid()}.part.npz")
-    np.savez(
-        unfinished,
-        bare=without_crystals,
-        grown=with_crystals,
-        is_micro=is_micro,
-        lookalike=lookalike,
-        prominence=prominence,
-    )
+    np.savez(unfinished, bare=without_crystals, grown=with_crystals, prominence=prominence)
     unfinished.rename(target)
 
 
