@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from loop_facilities.drops import Drops
 from numpy.typing import NDArray
 
+from loop_facilities.drops import Drops
 from structloop.simulation.experts import POSITIVE, Expert, ExpertRates
 
 CYCLES = 3
-PLATES = 6
+PLATES = 3
 WELLS = 96
-TEST_DROPS = 600
+TEST_DROPS = 400
 SCORERS = 3
 _SHARED_HARDNESS = 0.6
 
@@ -97,7 +97,9 @@ def draw(
     # People's false alarms come from what looks like crystals: spheres of oil, spherulites, coarse particles.
     tempting = drops.lookalike[chosen].astype(np.float64)
     tempting = (tempting - drops.lookalike.mean()) / drops.lookalike.std()
-    hardness = np.where(truth, np.nan_to_num(seen), _SHARED_HARDNESS * tempting + np.sqrt(1 - _SHARED_HARDNESS**2) * own)
+    hardness = np.where(
+        truth, np.nan_to_num(seen), _SHARED_HARDNESS * tempting + np.sqrt(1 - _SHARED_HARDNESS**2) * own
+    )
     is_micro = truth & drops.is_micro[chosen]
     plate = np.repeat(np.arange(cycles * plates), WELLS)
     people = [Expert(rates, seed * 100 + number) for number in range(SCORERS)]

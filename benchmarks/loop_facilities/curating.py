@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from loop_facilities.batches import Labelled
-from loop_facilities.models import THRESHOLD
 from numpy.typing import NDArray
 
+from loop_facilities.batches import Labelled
 from structloop.loop.curation.mixing import mix
 from structloop.loop.curation.selection import ScoredItems, agreements, disagreements, label_errors
 from structloop.loop.curation.settling import settle
@@ -20,7 +19,20 @@ SHARES = {CurationReason.LABEL_ERROR: 0.5, CurationReason.DISAGREEMENT: 0.4, Cur
 
 UNTOUCHED, NEITHER = -2, -1
 Floats = NDArray[np.float64]
-Chooser = Callable[["Curation", Labelled, Floats, Floats, NDArray[np.bool_], int], list[int]]
+Chooser = Callable[["Curation", Labelled, "Said", NDArray[np.bool_], int], list[int]]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the model in production says of the drops.
+
+    Attributes:
+        probability: `(n,)`; of drops that it was trained on, out of fold.
+        alarm: Its threshold.
+    """
+
+    probability: Floats
+    alarm: float
 
 
 @dataclass
@@ -63,42 +75,36 @@ class Curation:
             self.order.append(index)
 
 
-def by_queue(
-    done: Curation, drops: Labelled, probability: Floats, out_of_sample: Floats, known: NDArray[np.bool_], size: int
-) -> list[int]:
+def by_queue(done: Curation, drops: Labelled, said: Said, known: NDArray[np.bool_], size: int) -> list[int]:
     """What the loop's queue takes first: suspected label errors, disagreements, and an audit of agreements."""
-    items = _scored(done, drops, probability, known)
+    items = scored(drops, said, known & (done.settled == UNTOUCHED))
     rng = np.random.default_rng(len(done.order))
     found = {
-        CurationReason.LABEL_ERROR: label_errors(items, out_of_sample),
+        CurationReason.LABEL_ERROR: label_errors(items),
         CurationReason.DISAGREEMENT: disagreements(items),
         CurationReason.AUDIT: agreements(items, rng),
     }
     return [
         each.index
-        for each in mix(
-            found, size, project=items.project, item=items.item, shares=SHARES, present=done.order
-        )
+        for each in mix(found, size, project=items.project, item=items.item, shares=SHARES, present=done.order)
     ]
 
 
-def at_random(
-    done: Curation, drops: Labelled, probability: Floats, out_of_sample: Floats, known: NDArray[np.bool_], size: int
-) -> list[int]:
+def at_random(done: Curation, drops: Labelled, said: Said, known: NDArray[np.bool_], size: int) -> list[int]:
     """As many drops, whichever."""
     rng = np.random.default_rng([len(done.order), 11])
     waiting = np.flatnonzero(known & (done.settled == UNTOUCHED))
     return [int(index) for index in rng.permutation(waiting)[:size]]
 
 
-def _scored(done: Curation, drops: Labelled, probability: Floats, known: NDArray[np.bool_]) -> ScoredItems:
+def scored(drops: Labelled, said: Said, waiting: NDArray[np.bool_]) -> ScoredItems:
+    """Drops as selection looks at them; those that do not wait for a curator count as unlabelled."""
     count = len(drops)
-    waiting = known & (done.settled == UNTOUCHED)
     return ScoredItems(
-        probability=probability,
-        threshold=np.full(count, THRESHOLD),
+        probability=said.probability,
+        threshold=np.full(count, said.alarm),
         human=np.where(waiting, drops.human.astype(np.int8), np.int8(-1)).astype(np.int8),
-        views=probability[:, None],
+        views=said.probability[:, None],
         project=np.zeros(count, np.int64),
         item=np.arange(count),
     )

@@ -1,6 +1,7 @@
 """Drops of the simulated laboratories: rendered once, their features computed once, and kept on disk.
 
-Every drop is rendered without crystals, and the first `CRYSTAL_SHARE` of each chunk also with: the same drop, dirt and light.
+Every drop is rendered without crystals, and the first `CRYSTAL_SHARE` of each chunk also with: the same drop, dirt and
+light.
 A run decides for each of its drops which of the two it is, so that it can have any prevalence, and no run has both.
 """
 

@@ -7,8 +7,8 @@ What is published, and what follows from it here (figures in `PUBLISHED`):
   two classes are in question too: with the default rates two experts disagree on a fifth of them, and seven agree on
   about half.
 * In the first cycle of the AXIS loop 75 of 14,400 images were disagreements that nobody explained and 428 could not be
-  settled: people called between 0.5 and 3.5 % of the images crystal that were none, or could not tell. The default is the
-  middle, 2 %.
+  settled: people called between 0.5 and 3.5 % of the images crystal that were none, or could not tell. The default is
+  the middle, 2 %.
 * Microcrystals are missed more often: AXIS's own recall is 92 % for them and 98 % for two- and three-dimensional
   crystals. People are given a larger gap of the same sign.
 * An expert who scores by keyboard answers 30 images a minute.
