@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from loop_facilities.batches import TestSet
-from loop_facilities.drops import Drops, base, default_cache, prepare, read
+from loop_facilities.drops import Drops, base, default_cache, prepare_all, read
 from loop_facilities.models import calibrated
 from numpy.typing import NDArray
 from PIL import Image
@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=default_cache())
     options = parser.parse_args()
     wanted = options.labels + TEST_DROPS
-    prepare(options.cache, options.lab, wanted)
+    prepare_all(options.cache, options.lab, wanted)
     drops = read(options.cache, options.lab, wanted)
     reached = compare(base(options.cache).card, drops, options.labels, options.seeds)
     measure_time(drops, options.labels)

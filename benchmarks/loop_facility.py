@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from loop_facilities import tables
-from loop_facilities.drops import default_cache, prepare
+from loop_facilities.drops import default_cache, prepare_all
 from loop_facilities.running import DROPS, SCENARIOS, run
 
 
@@ -29,7 +29,7 @@ def results(folder: Path, row: str, seeds: int) -> list[tables.Run]:
     """
     scenario = SCENARIOS[row]
     for name in scenario.labs:
-        prepare(folder, name, DROPS)
+        prepare_all(folder, name, DROPS)
     found = []
     for seed in range(seeds):
         target = folder / "runs" / f"{row}-{seed}.json"

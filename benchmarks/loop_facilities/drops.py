@@ -76,21 +76,18 @@ def base(home: Path) -> HeadBase:
     return open_base(registry, registry.default_name, Modality.VISIBLE, Runtime(threads=1))
 
 
-def prepare(folder: Path, name: str, count: int) -> None:
+def prepare_all(folder: Path, name: str, count: int) -> None:
     """Renders what is missing of the first `count` drops of a laboratory; may run in several processes at once."""
     for chunk in range(math.ceil(count / CHUNK)):
-        target = _file(folder, name, chunk)
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _render(folder, name, chunk, target)
+        prepare(folder, name, chunk)
 
 
-def available(folder: Path, name: str) -> int:
-    """How many drops of a laboratory are there, without a gap."""
-    chunk = 0
-    while _file(folder, name, chunk).exists():
-        chunk += 1
-    return chunk * CHUNK
+def prepare(folder: Path, name: str, chunk: int) -> None:
+    """Renders `CHUNK` drops of a laboratory unless they are there."""
+    target = _file(folder, name, chunk)
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _render(folder, name, chunk, target)
 
 
 def read(folder: Path, name: str, count: int) -> Drops:
@@ -164,12 +161,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--drops", type=int, default=2600)
+    parser.add_argument("--first", type=int, default=0, help="leave out so many, for another process to render")
     parser.add_argument("names", nargs="*", default=[*LABORATORIES, FAMILIAR])
     options = parser.parse_args()
     # All laboratories grow together, so that something can be measured before all is there.
-    for count in range(CHUNK, options.drops + 1, CHUNK):
+    for chunk in range(options.first // CHUNK, math.ceil(options.drops / CHUNK)):
         for name in options.names:
-            prepare(options.cache, name, count)
+            prepare(options.cache, name, chunk)
 
 
 if __name__ == "__main__":
