@@ -91,6 +91,10 @@ class Settings(BaseSettings):
         default="console", description="Log lines for people or for machines."
     )
     default_model: str = Field(default="drops-compact", description="Model that scores drops where none is named.")
+    promotion_policy: Literal["person", "gate"] = Field(
+        default="person",
+        description="Who puts a trained model in production: a person, or the gate alone where it passes.",
+    )
     combination_rule: Literal["max", "mean", "product", "noisy-or"] = Field(
         default="max", description="How visible and UV probabilities become one per experiment."
     )

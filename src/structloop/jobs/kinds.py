@@ -139,6 +139,27 @@ class DatasetRequest(JobRequest):
     seed: int = Field(default=0, ge=0)
 
 
+class LoopTrainRequest(JobRequest):
+    """Train a model on a data set and record it as a candidate."""
+
+    task: str = Field(min_length=1, description="Review task, such as crystals/visible.")
+    dataset: str | None = Field(default=None, description="A version, such as crystals/visible#3; None: the newest.")
+    method: Literal["fast-head", "lora"] = "fast-head"
+    start: str | None = Field(
+        default=None, description="Model to begin with; None: that in production, or the default."
+    )
+    base: str | None = Field(default=None, description="The network below an adapter that is given as the start.")
+    name: str | None = Field(default=None, description="Of the model to be; None makes one.")
+    prevalence: float | None = Field(
+        default=None, gt=0, lt=1, description="For which probabilities hold; None: the set's."
+    )
+    seed: int = Field(default=0, ge=0)
+    epochs: int = Field(default=1, ge=1, le=100)
+    learning_rate: float = Field(default=5e-4, gt=0, le=1)
+    batch: int = Field(default=32, ge=1, le=4096)
+    images_at_once: int = Field(default=4, ge=1, le=4096)
+
+
 def _import(workspace: Workspace, request: ImportRequest, control: JobControl) -> Result:
     # Loaded here: what a job needs is not needed to ask for one.
     from structloop.crystals.importing import import_folder
@@ -242,11 +263,18 @@ def _dataset(workspace: Workspace, request: DatasetRequest, control: JobControl)
     return {"dataset_id": info.id, "name": info.name, "counts": info.counts}
 
 
+def _train_candidate(workspace: Workspace, request: LoopTrainRequest, control: JobControl) -> Result:
+    from structloop.jobs.training import train_for_loop
+
+    return train_for_loop(workspace, request.model_dump(), control.progress, control.should_stop)
+
+
 KINDS: dict[str, JobKind[Any]] = {
     kind.name: kind
     for kind in (
         JobKind("crystals.import", ImportRequest, _import),
         JobKind("crystals.score", ScoreRequest, _score),
+        JobKind("loop.train", LoopTrainRequest, _train_candidate),
         JobKind("particles.scan", ScanRequest, _scan),
         JobKind("particles.pick", PickRequest, _pick),
         JobKind("particles.train", TrainRequest, _train),

@@ -53,7 +53,6 @@ class TrainingRun(Base):
     settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     state: Mapped[str] = mapped_column(String(16), default="running")
     model_version_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("model_version.id"))
-    job_id: Mapped[str | None] = mapped_column(String(64))
     problem: Mapped[str | None] = mapped_column(String(2000), doc="Why it failed or stopped.")
     course: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, doc="What was measured on the way.")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
