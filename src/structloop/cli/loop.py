@@ -2,7 +2,14 @@
 
 import typer
 
-from structloop.cli import loop_annotations, loop_datasets, loop_datasets_files, loop_queue
+from structloop.cli import (
+    loop_annotations,
+    loop_datasets,
+    loop_datasets_files,
+    loop_promotion,
+    loop_queue,
+    loop_training,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Learn from people: curate, build data sets, train, promote.")
 loop_queue.register(app)
@@ -11,5 +18,7 @@ datasets = typer.Typer(no_args_is_help=True, help="Versions of labelled images: 
 loop_datasets.register(datasets)
 loop_datasets_files.register(datasets)
 app.add_typer(datasets, name="datasets")
+loop_training.register(app)
+loop_promotion.register(app)
 
 __all__ = ["app"]

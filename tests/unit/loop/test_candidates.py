@@ -15,7 +15,7 @@ from structloop.core.errors import (
 )
 from structloop.jobs.training import bench_of
 from structloop.jobs.workspace import open_workspace
-from structloop.loop.promotion import candidates
+from structloop.loop.datasets.versions import load_split
 from structloop.loop.promotion.bench import Bench, compare_on
 from structloop.loop.promotion.candidates import POLICY, TrainingOrder, train_candidate
 from structloop.loop.promotion.roles import promote, standing
@@ -79,7 +79,7 @@ def test_policy_promotes_what_passes_and_the_next_is_compared_with_it(bench: Ben
 def test_two_models_are_compared_on_the_frozen_test_set(bench: Bench) -> None:
     made = train_candidate(bench, ORDER)
     task = REVIEW_TASKS.get(TASK)
-    split = candidates.load_split(bench.database, bench.kept, 1, task)
+    split = load_split(bench.database, bench.kept, 1, task)
     found = compare_on(bench, task, split.test, TINY, made.card.name)
     assert len(found.candidate.items) == 60
     assert found.candidate.by_tag["detail"][0].name == "needles"

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from structloop.core.errors import TrainingError
-from structloop.loop.datasets.items import LabelledItem
+from structloop.core.errors import EvaluationSetError, TrainingError
+from structloop.loop.datasets.items import LabelledItem, Split
 from structloop.loop.evaluation.comparing import Comparison, compare
 from structloop.loop.evaluation.judging import Judgement, judge_items
 from structloop.loop.promotion.gate import GateVerdict
+from structloop.loop.promotion.roles import standing
 from structloop.loop.tasks import ReviewTask
 from structloop.models.classifiers.protocol import Classifier
 from structloop.models.registry import ModelRegistry
@@ -73,6 +74,26 @@ def compare_on(
     """
     judged = [judge_on(bench, task, items, name, on_progress=on_progress) for name in (current, candidate)]
     return compare(judged[0], judged[1])
+
+
+def in_production(bench: Bench, task: ReviewTask) -> str:
+    """Name of the model that does the work of a task: the one promoted, else the one that the settings name."""
+    held = standing(bench.database, task.name).production
+    return bench.registry.default_name if held is None else held.model.rpartition("@")[0]
+
+
+def test_items(split: Split, dataset: str) -> tuple[LabelledItem, ...]:
+    """The frozen test set of a data set.
+
+    Raises:
+        EvaluationSetError: it has none.
+    """
+    if not split.test:
+        raise EvaluationSetError(
+            f"data set {dataset} has no frozen test set to judge by; build a version with one (more plates are needed "
+            "where it was too small)"
+        )
+    return split.test
 
 
 def judge_on(
@@ -140,7 +161,9 @@ __all__ = [
     "Classifiers",
     "compare_on",
     "comparison_evidence",
+    "in_production",
     "judge_on",
     "modality_of",
     "put_on_card",
+    "test_items",
 ]

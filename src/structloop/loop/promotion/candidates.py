@@ -14,7 +14,14 @@ from structloop.core.errors import (
 from structloop.loop.datasets.items import Split
 from structloop.loop.datasets.versions import DatasetInfo, find_dataset, load_split
 from structloop.loop.evaluation.comparing import compare
-from structloop.loop.promotion.bench import Bench, comparison_evidence, judge_on, modality_of, put_on_card
+from structloop.loop.promotion.bench import (
+    Bench,
+    comparison_evidence,
+    in_production,
+    judge_on,
+    modality_of,
+    put_on_card,
+)
 from structloop.loop.promotion.gate import GateVerdict, judge_first, judge_gate
 from structloop.loop.promotion.roles import RoleEvent, give_role, promote, record_version, standing
 from structloop.loop.promotion.training_runs import RunInfo, begin_run, end_run, note_course
@@ -106,7 +113,7 @@ def train_candidate(
     dataset = find_dataset(bench.database, order.dataset or order.task)
     if dataset.task != task.name:
         raise DatasetError(f"data set {dataset.name} is of another task than {task.name}; name one of this task's")
-    start = order.start or _present(bench, task)
+    start = order.start or in_production(bench, task)
     run = begin_run(
         bench.database,
         task=task.name,
@@ -135,11 +142,6 @@ def _refuse_taken(bench: Bench, name: str | None, run: RunInfo) -> None:
     # A run that measured something already has made it itself.
     if name is not None and not run.course and name in bench.registry.names():
         raise ModelExistsError(f"there is a model '{name}' already; give the one to be trained another name")
-
-
-def _present(bench: Bench, task: ReviewTask) -> str:
-    held = standing(bench.database, task.name).production
-    return bench.registry.default_name if held is None else held.model.rpartition("@")[0]
 
 
 def _train(
