@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structloop.core.errors import CoordinateFileError
+from structloop.imaging.star_syntax import StarBlock, format_loop, format_values, parse_star
 from structloop.particles.coordinates.numerals import MISSING, coordinate, number, optional_number, shown
-from structloop.particles.coordinates.star_syntax import StarBlock, format_loop, format_values, parse_star
 from structloop.schema.particles import MicrographPicks, PickSet
 
 COLUMNS = (

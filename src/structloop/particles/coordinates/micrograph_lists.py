@@ -13,10 +13,10 @@ import numpy as np
 
 from structloop.core.errors import CoordinateFileError, CoordinateFileMissingError, ImageError
 from structloop.imaging.micrographs import MICROGRAPH_ENDINGS, probe_micrograph
+from structloop.imaging.star_syntax import parse_star
 from structloop.particles.coordinates.names import match_names, plain_name
 from structloop.particles.coordinates.places import find_file
 from structloop.particles.coordinates.star import MICROGRAPH, OPTICS, read_optics
-from structloop.particles.coordinates.star_syntax import parse_star
 from structloop.schema.particles import MicrographPicks, PickSet
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from structloop.core.errors import CoordinateFileError, CoordinateFileMissingError
+from structloop.imaging.star_syntax import parse_star
 from structloop.particles.coordinates.box import read_box, read_coord
 from structloop.particles.coordinates.cbox import read_cbox
 from structloop.particles.coordinates.cs import MAGIC, STREAM_MAGIC, read_cs
 from structloop.particles.coordinates.names import match_names
 from structloop.particles.coordinates.places import find_file
 from structloop.particles.coordinates.star import LIST_COLUMN, MICROGRAPH, is_list_of_files, read_star
-from structloop.particles.coordinates.star_syntax import parse_star
 from structloop.particles.coordinates.tables import is_header, read_table
 from structloop.schema.particles import MicrographPicks, OpticsGroup, PickSet, YAxis
 

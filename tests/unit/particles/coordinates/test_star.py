@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from structloop.core.errors import CoordinateFileError, CoordinateFileMissingError
+from structloop.imaging.star_syntax import parse_star
 from structloop.particles.coordinates import read_coordinates, write_coordinates
-from structloop.particles.coordinates.star_syntax import parse_star
 from structloop.schema.particles import MicrographPicks, OpticsGroup, PickSet
 
 FLAT = """
