@@ -67,6 +67,7 @@ field, and what to do.
     │   ├── EvaluationError (ValueError)      picks cannot be judged against that truth
     │   └── ParticleProjectError (ValueError) a project of particles was asked for something it cannot do
     ├── CtfError (ValueError)                 a CTF cannot be fitted, or a table of fits is faulty
+    ├── IceError (ValueError)                 the thickness of ice cannot be told from what was given
     ├── AddressInUseError (OSError)           another program listens on the port already
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
@@ -352,6 +353,10 @@ class ParticleProjectError(ParticlesError, ValueError):
 
 class CtfError(StructloopError, ValueError):
     """The contrast transfer of a micrograph cannot be fitted as asked, or a table of fits is faulty."""
+
+
+class IceError(StructloopError, ValueError):
+    """The thickness of ice cannot be told from what was given."""
 
 
 class AddressInUseError(StructloopError, OSError):

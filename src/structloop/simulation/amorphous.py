@@ -1,7 +1,7 @@
 """Exposures of nothing but amorphous structure: Thon rings at a known signal-to-noise ratio, made in a second.
 
-The renderer of whole micrographs (`simulation.micrographs`) follows physics from specimen to counts; here statistics are
-set instead: a random field of known spectrum through the transfer function, plus white noise, so that the ratio of
+The renderer of whole micrographs (`simulation.micrographs`) follows physics from specimen to counts; here, statistics
+are set instead: a random field of known spectrum through the transfer function, plus white noise, so that the ratio of
 their variances and the resolution at which the signal ends are exact. Benchmarks of CTF fits need just those.
 """
 

@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,8 @@ SECTORS = 48
 _TILE_ANGSTROM = 1536.0
 _LEAST_TILE_PX = 128
 _OF_NYQUIST = 0.95
-# Power in bins, power itself, spots, and the share that is usable.
-_Tile = tuple[FloatArray, FloatArray, FloatArray, float]
+# Power in bins, spots, and the share that is usable.
+_Tile = tuple[FloatArray, FloatArray, float]
 # Detectors and gain references leave a cross in the spectrum.
 _CROSS_PX = 1.5
 # A tile with more of it masked is left out.
@@ -47,7 +47,6 @@ class Spectra:
         directions_rad: (sectors,), from +x towards +y of the array, 0 to pi.
         centres_px: (tiles, 2), (x, y) of the tiles' centres.
         usable: (tiles,), share of each tile (weighted by its window) that is not masked.
-        picture: (rows, columns), mean power of all tiles; columns from 0 upwards, rows with 0 in the middle.
         step: Spatial frequency of one wave per tile, 1/Angstrom.
         pixel_size_angstrom: Of the micrograph.
         tile_px: Side of a tile.
@@ -63,7 +62,6 @@ class Spectra:
     directions_rad: Array64
     centres_px: Array64
     usable: Array64
-    picture: FloatArray = field(repr=False)
     step: float
     pixel_size_angstrom: float
     tile_px: int
@@ -173,11 +171,10 @@ def take_spectra(
         return found
 
     made = [each for strip in _on_threads(one, columns, threads or _cores()) for each in strip]
-    usable = np.array([each[3] for each in made])
+    usable = np.array([each[2] for each in made])
     if not usable.any():
         raise CtfError("no part of the micrograph is left to take a spectrum of: everything is masked")
     centres = np.array([(x + (tile - 1) / 2, y + (tile - 1) / 2) for x in columns for y in rows])
-    picture = sum((each[1] for each in made), np.zeros_like(made[0][1])) / max(float((usable > 0).sum()), 1.0)
     return Spectra(
         np.stack([each[0] for each in made]),
         bins.waves,
@@ -185,12 +182,11 @@ def take_spectra(
         (np.arange(SECTORS) + 0.5) * math.pi / SECTORS,
         centres,
         usable,
-        np.asarray(picture, np.float32),
         1 / (tile * pixel_size_angstrom),
         pixel_size_angstrom,
         tile,
         (height, width),
-        np.stack([each[2] for each in made]),
+        np.stack([each[1] for each in made]),
         spot_bands,
     )
 
@@ -230,16 +226,15 @@ class _Bins:
     ) -> "_Bins":
         return cls(tile, pixel_angstrom, finest_angstrom, bands)
 
-    def nothing(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def nothing(self) -> tuple[FloatArray, FloatArray]:
         """What a tile gives that is left out."""
         return (
             np.zeros((SECTORS, self.rings), np.float32),
-            np.zeros((2 * self._half + 1, self.columns), np.float32),
             np.zeros(len(self._bands), np.float32),
         )
 
-    def binned(self, spectrum: NDArray[np.complex64], share: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Mean power per bin, the power itself with row frequency 0 in the middle, and spots."""
+    def binned(self, spectrum: NDArray[np.complex64], share: float) -> tuple[FloatArray, FloatArray]:
+        """Mean power per bin, and spots."""
         cut = np.concatenate([spectrum[-self._half :], spectrum[: self._half + 1]])
         power = np.square(cut.real)
         power += np.square(cut.imag)
@@ -248,7 +243,7 @@ class _Bins:
         total = np.bincount(self._index, flat, minlength=SECTORS * self.rings + 1)[:-1]
         spots = [_above_usual(flat[where]) for where in self._bands]
         binned = total.reshape(SECTORS, self.rings).astype(np.float32) * self._per_wave
-        return binned, power, np.array(spots, np.float32)
+        return binned, np.array(spots, np.float32)
 
 
 def _cores() -> int:
