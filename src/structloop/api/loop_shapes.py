@@ -30,6 +30,15 @@ class CurationUndoRequest(Request):
     """The answer to this item; none: the curator's newest answer to any."""
 
 
+class AskAboutRequest(Request):
+    """A drop that curators are to look at."""
+
+    drop_id: RowId
+    inspection: Annotated[int, Field(ge=0, le=100_000)]
+    """Number of the inspection."""
+    answers_needed: Annotated[int, Field(ge=1, le=5)] = 2
+
+
 class FillQueueRequest(Request):
     """How many drops are to join the queue, and which."""
 
@@ -46,4 +55,4 @@ class FillQueueRequest(Request):
     """Of the random audit."""
 
 
-__all__ = ["CurationAnswerRequest", "CurationUndoRequest", "FillQueueRequest"]
+__all__ = ["AskAboutRequest", "CurationAnswerRequest", "CurationUndoRequest", "FillQueueRequest"]

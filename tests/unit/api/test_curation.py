@@ -36,7 +36,27 @@ def test_from_disagreements_to_a_settled_item(client: TestClient, plate: StoredP
     queue = client.get(f"{API}/curation", params={"curator": "ada"}).json()
     assert (queue["open"], queue["settled"], queue["open_for_curator"]) == (1, 1, 1)
     assert [each["curator"] for each in queue["curators"]] == ["ada", "bob", "cyd"]
-    assert client.get(f"{API}/curation/items/{first['id']}").json()["state"] == "settled"
+    shown = client.get(f"{API}/curation/items/{first['id']}").json()
+    assert [(each["curator"], each["answer"]) for each in shown["answers"]] == [
+        ("ada", "crystal"),
+        ("bob", "other"),
+        ("cyd", "crystal"),
+    ]
+    assert (shown["state"], shown["dataset_id"]) == ("settled", None)
+
+
+def test_curators_are_asked_about_a_drop_that_somebody_chose(client: TestClient, plate: StoredPlate) -> None:
+    fill(client, plate)
+    body = {"drop_id": plate.drops["B02", 1], "inspection": 3, "answers_needed": 1}
+    assert client.post(f"{API}/curation/items", json=body).json()["open"] == 3
+    assert client.post(f"{API}/curation/items", json=body).json()["open"] == 3
+    (item,) = client.get(f"{API}/curation/next", params={"curator": "ada"}).json()["items"]
+    assert (item["well"], item["inspection"], item["reason"], item["probability"]) == ("B02", 3, "chosen", 0.1)
+    assert item["answers"] == []
+    client.post(f"{API}/curation/items/{item['id']}/answers", json={"curator": "ada", "answer": "other"})
+    assert client.post(f"{API}/curation/items", json=body).json()["open"] == 3, "what was settled may be asked anew"
+    for wrong in ({"drop_id": 999}, {"inspection": 9}):
+        assert client.post(f"{API}/curation/items", json=body | wrong).status_code == 404
 
 
 def test_refusals_say_why(client: TestClient, plate: StoredPlate) -> None:

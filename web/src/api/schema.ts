@@ -84,6 +84,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/curation/items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask curators about a drop
+         * @description Puts a drop at an inspection at the head of the queue, whatever was settled of it before.
+         */
+        post: operations["ask_curators"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/curation/items/{curation_item_id}": {
         parameters: {
             query?: never;
@@ -1454,6 +1474,24 @@ export interface components {
             withdrawn: boolean;
         };
         /**
+         * AskAboutRequest
+         * @description A drop that curators are to look at.
+         */
+        AskAboutRequest: {
+            /**
+             * Answers Needed
+             * @default 2
+             */
+            answers_needed: number;
+            /** Drop Id */
+            drop_id: number;
+            /**
+             * Inspection
+             * @description Number of the inspection.
+             */
+            inspection: number;
+        };
+        /**
          * BuildDatasetRequest
          * @description How a version is made.
          */
@@ -1603,6 +1641,11 @@ export interface components {
              * @description Answers given so far; what they are is not shown while the item is open.
              */
             answer_count: number;
+            /**
+             * Answers
+             * @description Who settled it, of a closed item that was asked for by its key; else empty.
+             */
+            answers: components["schemas"]["GivenAnswerView"][];
             /** Answers Needed */
             answers_needed: number;
             /** Barcode */
@@ -1616,6 +1659,11 @@ export interface components {
              * @description Types that may be told with the answer `crystal`.
              */
             crystal_types: string[];
+            /**
+             * Dataset Id
+             * @description The first data set that rests on it; from then on its answers cannot be undone.
+             */
+            dataset_id: number | null;
             /** Drop */
             drop: number;
             /** Drop Id */
@@ -2229,6 +2277,30 @@ export interface components {
             roots: string[];
             /** Width Px */
             width_px: number | null;
+        };
+        /**
+         * GivenAnswerView
+         * @description What one curator answered.
+         */
+        GivenAnswerView: {
+            /** Answer */
+            answer: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Crystal Type */
+            crystal_type: string | null;
+            /** Curator */
+            curator: string;
+            /**
+             * Probability Visible
+             * @description Whether the model's probability was shown.
+             */
+            probability_visible: boolean;
+            /** Seconds */
+            seconds: number | null;
         };
         /**
          * Health
@@ -3983,6 +4055,57 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_curators: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskAboutRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CurationQueueView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query
 
 from structloop.api.dependencies import DatabaseDependency
 from structloop.api.errors import problems
-from structloop.api.loop_shapes import CurationAnswerRequest, CurationUndoRequest, FillQueueRequest
+from structloop.api.loop_shapes import AskAboutRequest, CurationAnswerRequest, CurationUndoRequest, FillQueueRequest
 from structloop.api.routes.parameters import CurationItemId
+from structloop.core.errors import NotFoundError
 from structloop.crystals import curation
 from structloop.crystals.curation.views import (
     CurationAnswerView,
@@ -17,7 +18,8 @@ from structloop.crystals.curation.views import (
     CurationQueueView,
     FillReportView,
 )
-from structloop.schema.loop import CurationReason
+from structloop.crystals.drops import drop_detail
+from structloop.schema.loop import CurationReason, ItemKey
 
 router = APIRouter(prefix="/curation", tags=["curation"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
 _NOT_FOUND = problems(HTTPStatus.NOT_FOUND)
@@ -55,6 +57,22 @@ def get_next_curation_items(
 def get_curation_item(database: DatabaseDependency, curation_item_id: CurationItemId) -> CurationItemView:
     """A drop at an inspection with what was settled of it, if anything was."""
     return curation.item_view(database, curation_item_id)
+
+
+@router.post(
+    "/items",
+    operation_id="ask_curators",
+    summary="Ask curators about a drop",
+    responses=problems(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
+)
+def ask_curators(database: DatabaseDependency, body: AskAboutRequest) -> CurationQueueView:
+    """Puts a drop at an inspection at the head of the queue, whatever was settled of it before."""
+    detail = drop_detail(database, body.drop_id)
+    inspection = next((each.id for each in detail.inspections if each.number == body.inspection), None)
+    if inspection is None:
+        raise NotFoundError(f"the plate of drop {body.drop_id} has no inspection {body.inspection}; name one it has")
+    curation.ask_about(database, [ItemKey(body.drop_id, inspection)], answers_needed=body.answers_needed)
+    return curation.queue_view(database)
 
 
 @router.post(

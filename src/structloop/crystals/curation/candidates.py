@@ -1,5 +1,6 @@
 """All scored experiments in arrays, with what people said of them: what the queue is chosen from."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from structloop.crystals.annotations import OLDEST_FIRST, TASK
-from structloop.crystals.schemes import CRYSTAL, SCHEMES
+from structloop.crystals.schemes import CRYSTAL, OTHER, SCHEMES
+from structloop.loop.curation import NewItem
 from structloop.loop.curation.selection import UNLABELLED, ScoredItems
-from structloop.schema.loop import ItemKey
+from structloop.schema.loop import CurationReason, ItemKey
 from structloop.store import Database
 from structloop.store.tables import Annotation, ExperimentScore, Plate, Scoring
 
@@ -104,6 +106,24 @@ def candidates_in(session: Session, plates: Collection[int] | None = None) -> Ca
     return Candidates(items, inspection, plate, project, np.where(visible > 0, visible, uv))
 
 
+def new_item(candidates: Candidates, index: int, reason: CurationReason, place: int, answers_needed: int) -> NewItem:
+    """An item of the queue for one of the candidates."""
+    items = candidates.items
+    probability = float(items.probability[index])
+    human = int(items.human[index])
+    return NewItem(
+        key=candidates.key(index),
+        group_id=int(candidates.plate_id[index]),
+        project_id=int(candidates.project_id[index]) or None,
+        reason=reason,
+        priority=float(place),
+        model_version_id=int(candidates.model_version_id[index]) or None,
+        probability=None if math.isnan(probability) else probability,
+        human_label=None if human < 0 else CRYSTAL if human else OTHER,
+        answers_needed=answers_needed,
+    )
+
+
 class HumanLabel(NamedTuple):
     """What a person says of a drop at an inspection, as a label of the review tasks."""
 
@@ -153,4 +173,4 @@ def _whole(column: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.nan_to_num(column, nan=0.0).astype(np.int64)
 
 
-__all__ = ["Candidates", "HumanLabel", "candidates_in", "human_labels", "load_candidates"]
+__all__ = ["Candidates", "HumanLabel", "candidates_in", "human_labels", "load_candidates", "new_item"]

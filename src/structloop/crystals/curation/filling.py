@@ -1,7 +1,7 @@
 """Filling the queue of curators from scores and human labels of drops."""
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 
 from structloop.crystals.annotations import TASK
-from structloop.crystals.curation.candidates import Candidates, load_candidates
-from structloop.crystals.review import images_of
-from structloop.crystals.schemes import CRYSTAL, OTHER
-from structloop.imaging.fingerprints import LOOKS_THE_SAME_BITS, distances
-from structloop.loop.curation import NewItem, add_items, mix
+from structloop.crystals.curation.candidates import Candidates, load_candidates, new_item
+from structloop.crystals.curation.looking_alike import LooksTheSame
+from structloop.loop.curation import add_items, mix
 from structloop.loop.curation.queue import open_by_project, states_of
 from structloop.loop.curation.selection import (
     Indices,
@@ -26,8 +24,6 @@ from structloop.loop.curation.selection import (
     label_errors,
     near_threshold,
 )
-from structloop.loop.fingerprints import Fingerprint, image_fingerprints
-from structloop.schema.images import Modality
 from structloop.schema.loop import CurationReason, CurationState, ItemKey
 from structloop.store import Database
 from structloop.store.tables import CurationItem
@@ -129,9 +125,9 @@ def fill_queue(
         cap=cap,
         queued=queued,
         present=present,
-        is_duplicate=_LooksTheSame(database, candidates),
+        is_duplicate=LooksTheSame(database, candidates),
     )
-    new = [_new_item(candidates, each.index, each.reason, place, answers_needed) for place, each in enumerate(chosen)]
+    new = [new_item(candidates, each.index, each.reason, place, answers_needed) for place, each in enumerate(chosen)]
     add_items(database, TASK, new)
     tell(len(new), len(new), "done")
     return FillReport(
@@ -140,53 +136,6 @@ def fill_queue(
         found={reason.value: len(indices) for reason, indices in found.items()},
         added=dict(Counter(item.reason.value for item in new)),
         cap=cap,
-    )
-
-
-def fill_gold(database: Database, *, size: int, seed: int = 0) -> int:
-    """Puts settled items back into the queue as gold items, half of them crystals where there are so many.
-
-    Only items count that nobody disputed: every answer was the settled label.
-
-    Returns:
-        How many joined the queue.
-    """
-    with database.reading() as session:
-        settled = session.scalars(
-            select(CurationItem).where(
-                CurationItem.task == TASK,
-                CurationItem.state == CurationState.SETTLED.value,
-                CurationItem.answer_count == CurationItem.answers_needed,
-            )
-        ).all()
-        gold = {key for key, state in states_of(session, TASK).items() if state is CurationState.OPEN}
-        last = session.scalar(select(func.max(CurationItem.priority)).where(CurationItem.task == TASK)) or 0.0
-    rng = np.random.default_rng(seed)
-    usable = [row for row in settled if ItemKey(row.item_id, row.occasion_id) not in gold]
-    shuffled = [usable[place] for place in rng.permutation(len(usable))]
-    crystals = [row for row in shuffled if row.label == CRYSTAL]
-    others = [row for row in shuffled if row.label != CRYSTAL]
-    share = max(size - len(others), min(len(crystals), (size + 1) // 2))
-    picked = (crystals[:share] + others)[:size]
-    # Anywhere among the others, so that nobody knows which they are.
-    places = rng.uniform(0, max(last, 1.0), len(picked))
-    return add_items(
-        database,
-        TASK,
-        [
-            NewItem(
-                key=ItemKey(row.item_id, row.occasion_id),
-                group_id=row.group_id,
-                project_id=row.project_id,
-                reason=CurationReason.GOLD,
-                priority=float(place),
-                model_version_id=row.model_version_id,
-                probability=row.probability,
-                gold_label=row.label,
-                answers_needed=row.answers_needed,
-            )
-            for row, place in zip(picked, places, strict=True)
-        ],
     )
 
 
@@ -229,65 +178,4 @@ def _search(
     }
 
 
-def _new_item(candidates: Candidates, index: int, reason: CurationReason, place: int, answers_needed: int) -> NewItem:
-    items = candidates.items
-    probability = float(items.probability[index])
-    human = int(items.human[index])
-    return NewItem(
-        key=candidates.key(index),
-        group_id=int(candidates.plate_id[index]),
-        project_id=int(candidates.project_id[index]) or None,
-        reason=reason,
-        priority=float(place),
-        model_version_id=int(candidates.model_version_id[index]) or None,
-        probability=None if math.isnan(probability) else probability,
-        human_label=None if human < 0 else CRYSTAL if human else OTHER,
-        answers_needed=answers_needed,
-    )
-
-
-class _LooksTheSame:
-    """Whether an experiment looks like one of others of the same drop, in every modality that both have.
-
-    Those of which the model or a person says something else are not the same: a crystal that has grown is small.
-    """
-
-    def __init__(self, database: Database, candidates: Candidates) -> None:
-        self._database = database
-        self._candidates = candidates
-        self._known: dict[int, dict[Modality, Fingerprint]] = defaultdict(dict)
-        self._asked: set[int] = set()
-
-    def __call__(self, index: int, others: Sequence[int]) -> bool:
-        alike = [other for other in others if self._said(other) == self._said(index)]
-        if not alike:
-            return False
-        self._look_at([index, *alike])
-        own = self._known[index]
-        return any(self._same(own, self._known[other]) for other in alike)
-
-    def _said(self, index: int) -> tuple[bool, int]:
-        items = self._candidates.items
-        return bool(items.probability[index] >= items.threshold[index]), int(items.human[index])
-
-    def _look_at(self, indices: Sequence[int]) -> None:
-        new = [index for index in indices if index not in self._asked]
-        self._asked.update(new)
-        keys = {self._candidates.key(index): index for index in new}
-        for modality in (Modality.VISIBLE, Modality.UV) if keys else ():
-            images = images_of(self._database, keys, modality)
-            hashes = image_fingerprints(self._database, {each.sha256: each.path for each in images.values()})
-            for key, image in images.items():
-                value = hashes.get(image.sha256)
-                if value is not None:
-                    self._known[keys[key]][modality] = value
-
-    @staticmethod
-    def _same(one: Mapping[Modality, Fingerprint], other: Mapping[Modality, Fingerprint]) -> bool:
-        shared = one.keys() & other.keys()
-        return bool(shared) and all(
-            int(distances(one[modality], other[modality][np.newaxis])[0]) <= LOOKS_THE_SAME_BITS for modality in shared
-        )
-
-
-__all__ = ["DEFAULT_PROJECT_SHARE", "FillReport", "fill_gold", "fill_queue"]
+__all__ = ["DEFAULT_PROJECT_SHARE", "FillReport", "fill_queue"]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from structloop.core.errors import CurationError
+from structloop.core.errors import CurationError, NotFoundError
 from structloop.crystals.annotations import TASK
 from structloop.crystals.curation.views import (
     CurationAnswerView,
@@ -14,6 +14,7 @@ from structloop.crystals.curation.views import (
     CurationNextView,
     CurationQueueView,
     CuratorRatesView,
+    GivenAnswerView,
 )
 from structloop.crystals.review import VISIBLE, primary_image_ids
 from structloop.crystals.schemes import CRYSTAL, CRYSTAL_TYPES
@@ -76,7 +77,10 @@ def item_view(database: Database, curation_item_id: int) -> CurationItemView:
     """
     item = curation.queue_item(database, curation_item_id)
     with database.reading() as session:
-        return _views(session, [item])[0]
+        views = _views(session, [item])
+        if not views:
+            raise NotFoundError(f"the plate of item {curation_item_id} was removed; its answers are kept")
+        return views[0].model_copy(update={"answers": _answers(session, item)})
 
 
 def answer_item(
@@ -163,6 +167,28 @@ def queue_view(database: Database, curator: str | None = None) -> CurationQueueV
     )
 
 
+def _answers(session: Session, item: QueueItem) -> list[GivenAnswerView]:
+    """Who answered what, oldest first; nothing of an item that still waits for independent answers."""
+    if item.state is CurationState.OPEN:
+        return []
+    rows = session.scalars(
+        select(CurationDecision)
+        .where(CurationDecision.curation_item_id == item.id, answer_counts())
+        .order_by(CurationDecision.id)
+    )
+    return [
+        GivenAnswerView(
+            curator=row.curator,
+            answer=str(row.answer),
+            crystal_type=row.detail,
+            probability_visible=row.probability_visible,
+            seconds=row.seconds,
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
+
+
 def _views(session: Session, items: Sequence[QueueItem]) -> list[CurationItemView]:
     """Views of items; those whose plate was removed are left out."""
     drops = {
@@ -230,6 +256,8 @@ def _view(
         state=item.state,
         label=item.label,
         crystal_type=item.detail,
+        dataset_id=item.dataset_version_id,
+        answers=[],
         opened_at=item.opened_at,
         closed_at=item.closed_at,
     )

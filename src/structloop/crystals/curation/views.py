@@ -10,6 +10,18 @@ CurationAnswer = Literal["crystal", "other", "uncertain", "unusable"]
 CrystalType = Literal["microcrystals", "1d", "2d", "3d"]
 
 
+class GivenAnswerView(View):
+    """What one curator answered."""
+
+    curator: str
+    answer: str
+    crystal_type: str | None
+    probability_visible: bool
+    """Whether the model's probability was shown."""
+    seconds: float | None
+    created_at: datetime
+
+
 class CurationItemView(View):
     """A drop at an inspection that curators are asked about. Blind items show neither model nor earlier labels."""
 
@@ -47,6 +59,10 @@ class CurationItemView(View):
     label: str | None
     """What was settled."""
     crystal_type: str | None
+    dataset_id: int | None
+    """The first data set that rests on it; from then on its answers cannot be undone."""
+    answers: list[GivenAnswerView]
+    """Who settled it, of a closed item that was asked for by its key; else empty."""
     opened_at: datetime
     closed_at: datetime | None
 
@@ -128,4 +144,5 @@ __all__ = [
     "CurationQueueView",
     "CuratorRatesView",
     "FillReportView",
+    "GivenAnswerView",
 ]

@@ -65,6 +65,7 @@ class QueueItem:
         state: Where it stands.
         label, detail: What was settled, if anything was.
         is_gold: Whether its answer is known.
+        dataset_version_id: The first data set that rests on it, if any does.
         opened_at, closed_at: When it joined the queue, and when it was closed.
     """
 
@@ -84,6 +85,7 @@ class QueueItem:
     label: str | None
     detail: str | None
     is_gold: bool
+    dataset_version_id: int | None
     opened_at: datetime
     closed_at: datetime | None
 
@@ -107,6 +109,7 @@ class QueueItem:
             label=row.label,
             detail=row.detail,
             is_gold=row.gold_label is not None,
+            dataset_version_id=row.dataset_version_id,
             opened_at=row.opened_at,
             closed_at=row.closed_at,
         )
