@@ -28,6 +28,8 @@ Array64 = NDArray[np.float64]
 _COARSE_FREQUENCY = 0.12
 """Cycles per pixel up to which the first rounds look."""
 
+_LEARNING_ROUNDS = 3
+
 
 @dataclass(frozen=True)
 class AlignmentOptions:
@@ -38,16 +40,17 @@ class AlignmentOptions:
         local: Whether places may move differently.
         iterations: At most so many rounds of small shifts.
         tolerance_px: Rounds end when no patch moves farther.
-        change_of_speed_px: Standard deviation expected of a whole's second difference from frame to frame.
-        change_of_bend_px: The same of each local term.
+        change_of_speed_px: Standard deviation of the whole's second difference from frame to frame with which the
+            rounds begin; then it is what the movie shows.
+        change_of_bend_px: The same of the local terms.
     """
 
     b_factor_px2: float = 20.0
     local: bool = True
     iterations: int = 8
     tolerance_px: float = 0.02
-    change_of_speed_px: float = 0.6
-    change_of_bend_px: float = 0.08
+    change_of_speed_px: float = 0.1
+    change_of_bend_px: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -91,63 +94,79 @@ def align(
     x, y = plan.centres_px()
     gone = whole - whole[0]
     terms = terms_at(x - gone[:, :1], y - gone[:, 1:], frame_shape[1], frame_shape[0]).transpose(1, 0, 2)
-    _rounds(work, terms, coefficients, options, options.iterations, 3 * options.tolerance_px)
+    _rounds(work, terms, coefficients, options, 3 * options.tolerance_px)
     work = Comparison(spectra, plan, options.b_factor_px2, executor)
     work.shift(np.einsum("faj,fjp->fpa", coefficients, terms))
-    rounds, covariance, signal = _rounds(work, terms, coefficients, options, options.iterations, options.tolerance_px)
-    precision = np.sqrt(np.maximum(np.diag(covariance), 0))
+    rounds, precision, signal = _rounds(work, terms, coefficients, options, options.tolerance_px)
     return Alignment(coefficients, precision, rounds, signal, work.evidence)
 
 
 def _rounds(
-    work: Comparison, terms: Array64, coefficients: Array64, options: AlignmentOptions, most: int, tolerance_px: float
+    work: Comparison, terms: Array64, coefficients: Array64, options: AlignmentOptions, tolerance_px: float
 ) -> tuple[int, Array64, float]:
     """Small shifts until none is needed; they are added to the coefficients and undone in the spectra."""
     used = TERMS if options.local else 1
-    covariance: Array64 = np.zeros((len(coefficients), len(coefficients)))
-    signal = 0.0
-    for number in range(1, most + 1):
+    expected = np.full(used, options.change_of_bend_px)
+    expected[0] = options.change_of_speed_px
+    for number in range(1, options.iterations + 1):
         if number <= 2:
             fade = work.fade()
         slopes, curvature, signal = work.slopes(fade)
-        step, covariance = _most_probable(slopes, curvature, terms[:, :used], coefficients[:, :, :used], options)
+        present = coefficients[:, :, :used]
+        step, precision, expected = _most_probable(slopes, curvature, terms[:, :used], present, expected)
         # A step beyond the width of the correlation's peak is not to be trusted at once.
         step = np.clip(step, -2.0, 2.0)
         coefficients[:, :, :used] += step
         moved = np.einsum("faj,fjp->fpa", step, terms[:, :used])
         farthest = np.abs(moved - moved.mean(axis=0)).max()
-        if number == most or farthest < tolerance_px:
+        if number == options.iterations or farthest < tolerance_px:
             break
         work.shift(moved)
-    return number, covariance, signal
+    return number, precision, signal
 
 
 def _most_probable(
-    slopes: Array64, curvature: Array64, terms: Array64, present: Array64, options: AlignmentOptions
-) -> tuple[Array64, Array64]:
-    """The step (frames, 2, terms) to the most probable motion; the covariance (frames, frames) of the whole in x."""
+    slopes: Array64, curvature: Array64, terms: Array64, present: Array64, expected: Array64
+) -> tuple[Array64, Array64, Array64]:
+    """The step to the most probable motion, how well the whole is known, and how fast motion changes its speed.
+
+    Args:
+        slopes: (frames, patches, 2), with `curvature` (frames, patches, 2, 2) of the log of the probability.
+        terms: (frames, terms, patches).
+        present: (frames, 2, terms), the motion at which these were taken.
+        expected: (terms,) standard deviation of each term's second difference in time.
+
+    Returns:
+        The step (frames, 2, terms), the standard deviation (frames,) of the whole, and `expected` as this motion says.
+    """
     frames, count = terms.shape[:2]
     # Unknowns of a frame in the order axis, term.
     size = 2 * count
     of_frames = np.einsum("fpab,fjp,fkp->fajbk", curvature, terms, terms).reshape(frames, size, size)
     pull = np.einsum("fpa,fjp->faj", slopes, terms).reshape(frames, size)
     second = _second_differences(frames)
-    expected = np.full(count, options.change_of_bend_px)
-    expected[0] = options.change_of_speed_px
-    stiff = np.tile(1 / expected**2, 2)
     roughness = second.T @ second
-    matrix = linalg.block_diag(*of_frames) + np.kron(roughness, np.diag(stiff))
     # The motion that all frames share cannot be seen; a weak tie to 0 keeps the matrix from being singular.
-    matrix += np.eye(len(matrix)) * 1e-6 * max(float(np.trace(of_frames.mean(axis=0))) / size, 1e-6)
+    measured = linalg.block_diag(*of_frames)
+    measured += np.eye(len(measured)) * 1e-6 * max(float(np.trace(measured)) / len(measured), 1e-6)
     now = present.reshape(frames, size)
-    right = pull - roughness @ now * stiff
-    factor = linalg.cho_factor(matrix)
-    step = linalg.cho_solve(factor, right.ravel()).reshape(frames, 2, count)
-    step -= step.mean(axis=0)
-    unit = np.zeros((frames * size, frames))
-    unit[np.arange(frames) * size, np.arange(frames)] = 1
-    inverse = linalg.cho_solve(factor, unit)[np.arange(frames) * size]
-    return step, np.asarray(inverse)
+    for _ in range(_LEARNING_ROUNDS):
+        stiff = np.tile(1 / expected**2, 2)
+        matrix = measured + np.kron(roughness, np.diag(stiff))
+        inverse = linalg.cho_solve(linalg.cho_factor(matrix), np.eye(len(matrix)))
+        step = (inverse @ (pull - roughness @ now * stiff).ravel()).reshape(frames, size)
+        step -= step.mean(axis=0)
+        known = inverse.reshape(frames, size, frames, size)
+        # Expectation maximisation: what the motion shows, and what its uncertainty adds.
+        shown = (second @ (now + step)) ** 2
+        hidden = np.stack([np.einsum("if,fg,ig->i", second, known[:, at, :, at], second) for at in range(size)], axis=1)
+        variance = (shown + hidden).reshape(len(second), 2, count).mean(axis=(0, 1))
+        variance[1:] = variance[1:].mean() if count > 1 else variance[1:]
+        limits = np.full((2, count), [[0.002], [0.5]])
+        limits[:, 0] = 0.02, 3.0
+        expected = np.clip(np.sqrt(variance), *limits)
+    precision = np.sqrt(np.maximum(np.diag(known[:, 0, :, 0]), 0))
+    return step.reshape(frames, 2, count), precision, expected
 
 
 def _second_differences(frames: int) -> Array64:
