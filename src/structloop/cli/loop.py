@@ -8,6 +8,7 @@ from structloop.cli import (
     loop_datasets_files,
     loop_promotion,
     loop_queue,
+    loop_sharing,
     loop_training,
 )
 
@@ -20,5 +21,6 @@ loop_datasets_files.register(datasets)
 app.add_typer(datasets, name="datasets")
 loop_training.register(app)
 loop_promotion.register(app)
+app.add_typer(loop_sharing.app, name="share")
 
 __all__ = ["app"]

@@ -1,6 +1,7 @@
 """`structloop loop`: from a data set to production and back, on the command line."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def ready(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRUCTLOOP_PRECISION", "fp32")
     monkeypatch.setenv("STRUCTLOOP_THREADS", "1")
     with open_workspace(home) as workspace:
-        store_dataset(workspace.database, workspace.kept, tmp_path / "images", per_plate=9)
+        store_dataset(workspace.database, workspace.kept, tmp_path / "images", per_plate=6)
 
 
 @pytest.mark.usefixtures("ready")
@@ -47,7 +48,7 @@ def test_train_compare_promote_and_go_back(tmp_path: Path) -> None:
     assert "The gate" in told
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
-    # Twelve crystals are fewer than the gate wants to see.
+    # Eight crystals are fewer than the gate wants to see.
     refused = runner.invoke(app, ["loop", "promote", TASK])
     assert isinstance(refused.exception, PromotionError)
     assert "are needed for its numbers" in str(refused.exception)
@@ -69,3 +70,19 @@ def test_train_compare_promote_and_go_back(tmp_path: Path) -> None:
     assert "too early" in run("loop", "roles", TASK, "--history")
     none = runner.invoke(app, ["loop", "promote", "crystals/uv"])
     assert "has no candidate" in str(none.exception)
+
+
+@pytest.mark.usefixtures("ready")
+def test_share_between_labs_and_average(home: Path, tmp_path: Path) -> None:
+    for name, seed in (("one", "0"), ("two", "1")):
+        run("loop", "train", TASK, "--name", name, "--start", TINY, "--seed", seed, "-q")
+    archive = tmp_path / "one.zip"
+    assert "fast-head of one@" in run("loop", "share", "export", "one", str(archive), "--task", TASK)
+    with zipfile.ZipFile(archive) as opened:
+        shared = json.loads(opened.read("one/shared.json"))
+    assert shared["evaluation"]["metrics"]["recall"]["value"] >= 0
+    assert "test-0" not in json.dumps(shared["evaluation"]), "names of plates stay at home"
+    assert "licence Apache-2.0" in run("loop", "share", "import", str(archive), "--name", "theirs")
+    told = run("loop", "share", "average", TASK, "two", "theirs", "--name", "both", "--weights", "evaluation", "-q")
+    assert told.startswith("both@")
+    assert "candidate: both@" in run("loop", "roles", TASK)

@@ -176,6 +176,11 @@ def _check_serves(card: ModelCard, modality: Modality) -> None:
         raise UnsupportedModalityError(f"model '{card.name}' serves {served}, not {modality.value}")
 
 
+def network_folder_name(card: ModelCard) -> str:
+    """How the card of a model of one modality calls its network's folder; a model that is being made may use it."""
+    return str(card.parameters[_PARAMETER + card.modalities[0].value])
+
+
 def network_folder(card: ModelCard, modality: Modality) -> str:
     """Name of the folder, below the model's, of the network that serves `modality`.
 
@@ -231,4 +236,4 @@ def _card(
     )
 
 
-__all__ = ["FAMILY", "AxisClassifier", "AxisFamily", "network_folder"]
+__all__ = ["FAMILY", "AxisClassifier", "AxisFamily", "network_folder", "network_folder_name"]

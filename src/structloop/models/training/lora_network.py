@@ -47,6 +47,14 @@ class LoraStart:
     adapter: lora.LoraAdapter | None
     name: str
 
+    def base_digest(self) -> str:
+        """Of the base alone: adapters of the same digest can be put on each other's base, and averaged."""
+        whole = hashlib.sha256()
+        for name, tensor in sorted(self.base.items()):
+            whole.update(f"{name}{tuple(tensor.shape)}".encode())
+            whole.update(tensor.float().contiguous().numpy().tobytes())
+        return whole.hexdigest()
+
     def digest(self) -> str:
         """Of every number in it, as hex SHA-256."""
         whole = hashlib.sha256()
@@ -178,36 +186,61 @@ class LoraNetwork:
         Raises:
             TrainingError: the folder cannot be written.
         """
-        stored = {}
-        for name, tensor in weights.items():
-            half = name.rpartition(".")[2]
-            full = f"{name}.weight" if half in ("lora_A", "lora_B") else name
-            stored[f"base_model.model.{full}"] = tensor.detach().cpu().float().contiguous()
-        config = {
-            "peft_type": "LORA",
-            "base_model_name_or_path": self._start.name,
-            "r": self.rank,
-            "lora_alpha": self.scaling * self.rank,
-            "bias": "none",
-            "init_lora_weights": True,
-            "target_modules": sorted({name.rpartition(".")[2] for name in self._start.architecture.linear_modules()}),
-            "modules_to_save": ["classifier"],
-        }
-        network = {"model_type": "dinov2", **self._start.architecture.model_dump()}
-        labels = {"id2label": {str(index): label for index, label in enumerate(AXIS_LABELS)}}
-        try:
-            adapter = folder / axis_network.ADAPTER_FOLDER
-            adapter.mkdir(parents=True)
-            save_file(stored, adapter / lora.WEIGHTS_FILE)
-            (adapter / lora.CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            base = {name: tensor.contiguous() for name, tensor in self._start.base.items()}
-            save_file(base, folder / WEIGHTS_FILE)
-            (folder / CONFIG_FILE).write_text(json.dumps(network | labels, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise TrainingError(
-                f"the trained network cannot be written to {folder}: {error.strerror or error}; free some space and "
-                "train again, which goes on from the last saved state"
-            ) from error
+        named = {name: tensor.detach().cpu().float() for name, tensor in weights.items()}
+        start = self._start
+        write_adapted_network(folder, start.architecture, start.base, named, self.rank, self.scaling, start.name)
+
+
+def write_adapted_network(
+    folder: Path,
+    architecture: Dinov2Architecture,
+    base: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    rank: int,
+    scaling: float,
+    base_name: str,
+) -> None:
+    """Writes a network of the AXIS family, kept as base and adapter.
+
+    Args:
+        folder: Made here.
+        architecture: Of the base.
+        base: Its parameters, without a head.
+        weights: `<module>.lora_A`, `<module>.lora_B` and the head's.
+        rank, scaling: Of every module.
+        base_name: What the base is called.
+
+    Raises:
+        TrainingError: the folder cannot be written.
+    """
+    stored = {}
+    for name, tensor in weights.items():
+        full = f"{name}.weight" if name.endswith((".lora_A", ".lora_B")) else name
+        stored[f"base_model.model.{full}"] = tensor.contiguous()
+    config = {
+        "peft_type": "LORA",
+        "base_model_name_or_path": base_name,
+        "r": rank,
+        "lora_alpha": scaling * rank,
+        "bias": "none",
+        "init_lora_weights": True,
+        "target_modules": sorted({name.rpartition(".")[2] for name in architecture.linear_modules()}),
+        "modules_to_save": ["classifier"],
+    }
+    network = {"model_type": "dinov2", **architecture.model_dump()}
+    labels = {"id2label": {str(index): label for index, label in enumerate(AXIS_LABELS)}}
+    try:
+        adapter = folder / axis_network.ADAPTER_FOLDER
+        adapter.mkdir(parents=True)
+        save_file(stored, adapter / lora.WEIGHTS_FILE)
+        (adapter / lora.CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        save_file({name: tensor.contiguous() for name, tensor in base.items()}, folder / WEIGHTS_FILE)
+        (folder / CONFIG_FILE).write_text(json.dumps(network | labels, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(
+            f"the network cannot be written to {folder}: {error.strerror or error}; free some space and try again; a "
+            "training goes on from its last saved state"
+        ) from error
 
 
 def _drawn_head(architecture: Dinov2Architecture, draw: torch.Generator) -> dict[str, Tensor]:
@@ -227,4 +260,11 @@ def _checked(start: LoraStart) -> LoraStart:
     return start
 
 
-__all__ = ["LoraLinear", "LoraNetwork", "LoraStart", "start_from_checkpoint", "start_from_network"]
+__all__ = [
+    "LoraLinear",
+    "LoraNetwork",
+    "LoraStart",
+    "start_from_checkpoint",
+    "start_from_network",
+    "write_adapted_network",
+]
