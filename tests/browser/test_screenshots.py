@@ -18,6 +18,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import Console, Server
+from browser.particle_project import fill_particle_project
+from structloop.models.registry import GENERAL_PICKER
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -55,6 +57,13 @@ SHOTS = [
     Shot("targeting-light", "/targeting/{session}"),
     Shot("targeting-dark", "/targeting/{session}", "dark"),
     Shot("targeting-narrow-light", "/targeting/{session}", size=NARROW),
+    Shot("particles-light", "/particles/1"),
+    Shot("particles-dark", "/particles/1", "dark"),
+    Shot("particles-narrow-light", "/particles/1", size=NARROW),
+    Shot("particle-projects-light", "/particles"),
+    Shot("micrograph-light", "/particles/1/3"),
+    Shot("micrograph-dark", "/particles/1/3", "dark"),
+    Shot("micrograph-narrow-light", "/particles/1/3", size=NARROW),
 ]
 
 
@@ -80,17 +89,7 @@ def pictured(shared_server: Server, tmp_path_factory: pytest.TempPathFactory) ->
 def test_pages_are_whole_in_every_theme_and_width(
     shot: Shot, chromium: Browser, pictured: Server, tmp_path: Path
 ) -> None:
-    width, height = shot.size
-    dark = shot.theme == "dark"
-    profile = chromium.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if dark else "light",
-        device_scale_factor=1 if shot.size == WIDE else 2,
-        reduced_motion="reduce",
-    )
-    page = profile.new_page()
-    console = Console()
-    console.watch(page)
+    page, console = opened(shot, chromium)
     ranked = page.request.get(f"{pictured.url}/api/v1/hits?plate=1&below_threshold=true&limit=1").json()
     models = page.request.get(f"{pictured.url}/api/v1/models").json()
     if "{model}" in shot.path and not models:
@@ -108,16 +107,71 @@ def test_pages_are_whole_in_every_theme_and_width(
         page.wait_for_timeout(600)
     if shot.path == "/plates/1" and shot.size == WIDE:
         page.locator(".plate-grid a.drop.hit").first.hover()
-    picture = tmp_path / f"{shot.name}.png"
-    page.screenshot(path=picture)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert console.complaints == []
-    profile.close()
+    taken(page, console, shot, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def particle_pictured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A home with a particle project: small and picked without a network, or, to make pictures, as a user has it."""
+    home = tmp_path_factory.mktemp("particles") / "home"
     if UPDATE:
+        fill_particle_project(home, count=9, binning=2, model=GENERAL_PICKER)
+    else:
+        fill_particle_project(home, count=3, binning=8, model="log")
+    server = Server(home)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("shot", PARTICLE_SHOTS, ids=lambda shot: shot.name)
+def test_particle_pages_are_whole_in_every_theme_and_width(
+    shot: Shot, chromium: Browser, particle_pictured: Server, tmp_path: Path
+) -> None:
+    page, console = opened(shot, chromium)
+    page.goto(particle_pictured.url + shot.path)
+    settle(page)
+    expect(page.get_by_text("Reading the micrograph")).to_have_count(0, timeout=20_000)
+    if shot.name.startswith("micrograph"):
+        expect(page.get_by_text("picks shown")).to_be_visible()
+        page.wait_for_timeout(600)
+    taken(page, console, shot, tmp_path)
+
+
+def opened(shot: Shot, chromium: Browser) -> tuple[Page, Console]:
+    """A page that is as wide and as dark as the picture is to be."""
+    width, height = shot.size
+    profile = chromium.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if shot.theme == "dark" else "light",
+        device_scale_factor=1 if shot.size == WIDE else 2,
+        reduced_motion="reduce",
+    )
+    page = profile.new_page()
+    console = Console()
+    console.watch(page)
+    return page, console
+
+
+def taken(page: Page, console: Console, shot: Shot, folder: Path) -> None:
+    """Takes the picture, looks for what is broken, and keeps the picture where pictures are made."""
+    picture = folder / f"{shot.name}.png"
+    page.screenshot(path=picture)
+    assert page.evaluate("document.documentElement.scrollWidth") <= shot.size[0]
+    assert console.complaints == []
+    page.context.close()
+    if not UPDATE:
+        return
+    IMAGES.mkdir(exist_ok=True, parents=True)
+    if shot in PARTICLE_SHOTS:
+        # Noise fits into no few colours.
+        with Image.open(picture) as image:
+            picture = picture.with_suffix(".jpg")
+            image.convert("RGB").save(picture, quality=82, optimize=True)
+    else:
         reduce_colours(picture)
-        assert picture.stat().st_size < LARGEST_BYTES
-        IMAGES.mkdir(exist_ok=True, parents=True)
-        shutil.copyfile(picture, IMAGES / picture.name)
+    assert picture.stat().st_size < LARGEST_BYTES
+    shutil.copyfile(picture, IMAGES / picture.name)
 
 
 def settle(page: Page) -> None:
