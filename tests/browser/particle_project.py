@@ -1,4 +1,4 @@
-"""The particle project that pictures are made of: simulated micrographs, picked, one of them finished and some marked."""
+"""The particle project of the pictures: simulated micrographs, picked, one finished, and some particles marked."""
 
 from pathlib import Path
 

@@ -3849,13 +3849,21 @@ export interface components {
         };
         /**
          * ThresholdPoint
-         * @description What is to be expected of all picks that are at least so probable.
+         * @description What is to be expected of all picks that are at least so probable, with 95 % intervals.
          */
         ThresholdPoint: {
             /** Precision */
             precision: number;
+            /** Precision High */
+            precision_high: number;
+            /** Precision Low */
+            precision_low: number;
             /** Recall */
             recall: number;
+            /** Recall High */
+            recall_high: number;
+            /** Recall Low */
+            recall_low: number;
             /** Threshold */
             threshold: number;
         };

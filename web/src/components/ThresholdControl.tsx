@@ -1,6 +1,6 @@
 /** The threshold, and what is to be expected of it: precision and recall as numbers and as curves. */
 import { expectedAt, type ThresholdPoint } from "../logic/particles";
-import { count, percent } from "../logic/format";
+import { count } from "../logic/format";
 
 const WIDTH = 220;
 const HEIGHT = 74;
@@ -48,11 +48,11 @@ export function ThresholdControl(props: {
       <dl className="expected">
         <div className="precision">
           <dt>Expected precision</dt>
-          <dd className="num">{expected === undefined ? "not measured" : percent(expected.precision)}</dd>
+          <dd className="num">{expected === undefined ? "not measured" : <Share value={expected.precision} low={expected.precision_low} high={expected.precision_high} />}</dd>
         </div>
         <div className="recall">
           <dt>Expected recall</dt>
-          <dd className="num">{expected === undefined ? "not measured" : percent(expected.recall)}</dd>
+          <dd className="num">{expected === undefined ? "not measured" : <Share value={expected.recall} low={expected.recall_low} high={expected.recall_high} />}</dd>
         </div>
         {shown !== undefined && (
           <div>
@@ -62,5 +62,18 @@ export function ThresholdControl(props: {
         )}
       </dl>
     </div>
+  );
+}
+
+/** A share with its interval; whole per cent are as much as anybody knows. */
+function Share({ value, low, high }: { value: number; low: number; high: number }) {
+  const whole = (share: number) => Math.round(100 * share);
+  return (
+    <>
+      {whole(value)} %{" "}
+      <span className="muted" title="95 % of the time between these">
+        ({whole(low)}–{whole(high)})
+      </span>
+    </>
   );
 }

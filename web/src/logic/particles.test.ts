@@ -1,7 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { countAbove, decodePicks, expectedAt, fitted, isOnParticle, placeAt, shadeOf, shortName, zoomed } from "./particles";
+import { countAbove, decodePicks, expectedAt, fitted, isOnParticle, modelTitle, pixelSizeText, placeAt, shadeOf, shortName, zoomed } from "./particles";
 
 const table = new Float32Array([10, 20, 0.9, 30, 40, 0.55, 50, 60, 0.1]);
+const point = (threshold: number, precision: number, recall: number) => ({
+  threshold,
+  precision,
+  precision_low: precision - 0.1,
+  precision_high: precision + 0.1,
+  recall,
+  recall_low: recall - 0.1,
+  recall_high: recall + 0.1,
+});
 const base64 = btoa(String.fromCharCode(...new Uint8Array(table.buffer)));
 
 describe("picks", () => {
@@ -27,12 +36,13 @@ describe("picks", () => {
 
 describe("what to expect at a threshold", () => {
   const points = [
-    { threshold: 0.2, precision: 0.6, recall: 0.9 },
-    { threshold: 0.4, precision: 0.8, recall: 0.7 },
+    point(0.2, 0.6, 0.9),
+    point(0.4, 0.8, 0.7),
   ];
   it("lies between what was measured", () => {
     expect(expectedAt(points, 0.3)?.precision).toBeCloseTo(0.7);
     expect(expectedAt(points, 0.3)?.recall).toBeCloseTo(0.8);
+    expect(expectedAt(points, 0.3)?.precision_low).toBeCloseTo(0.6);
     expect(expectedAt(points, 0.1)?.recall).toBe(0.9);
     expect(expectedAt(points, 0.9)?.precision).toBe(0.8);
   });
@@ -59,4 +69,13 @@ describe("the view", () => {
 it("names are cut at folders and nowhere else", () => {
   expect(shortName("a/b_1_2.mrc")).toBe("b_1_2.mrc");
   expect(shortName("b.mrc")).toBe("b.mrc");
+});
+
+it("models that come with structloop are called by words, others by their name", () => {
+  expect(["particles-general", "log", "ribosome-1"].map(modelTitle)).toEqual(["General network", "Dark blobs", "ribosome-1"]);
+});
+
+it("pixel sizes are written as short as they were meant", () => {
+  expect(pixelSizeText(2.4000000953674316)).toBe("2.4 Å/px");
+  expect(pixelSizeText(1.0617)).toBe("1.0617 Å/px");
 });

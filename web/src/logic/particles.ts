@@ -3,7 +3,11 @@
 export interface ThresholdPoint {
   readonly threshold: number;
   readonly precision: number;
+  readonly precision_low: number;
+  readonly precision_high: number;
   readonly recall: number;
+  readonly recall_low: number;
+  readonly recall_high: number;
 }
 
 export interface Point {
@@ -53,11 +57,15 @@ export function expectedAt(points: readonly ThresholdPoint[], threshold: number)
   const after = points[above] ?? last;
   const before = points[above - 1] ?? first;
   const share = (threshold - before.threshold) / (after.threshold - before.threshold);
-  const between = (a: number, b: number) => a + share * (b - a);
+  const between = (of: keyof ThresholdPoint) => before[of] + share * (after[of] - before[of]);
   return {
     threshold,
-    precision: between(before.precision, after.precision),
-    recall: between(before.recall, after.recall),
+    precision: between("precision"),
+    precision_low: between("precision_low"),
+    precision_high: between("precision_high"),
+    recall: between("recall"),
+    recall_low: between("recall_low"),
+    recall_high: between("recall_high"),
   };
 }
 
@@ -128,6 +136,9 @@ const MODEL_WORDS: Readonly<Record<string, string>> = {
 
 /** One line for people who choose among models. */
 export const modelWords = (name: string): string => MODEL_WORDS[name] ?? "Learned from labels.";
+
+/** A pixel size as people write it: headers keep 2.4 in 32 bits. */
+export const pixelSizeText = (angstrom: number): string => `${Number(angstrom.toPrecision(5))} Å/px`;
 
 /** Names of files without the folders that they all share. */
 export function shortName(name: string): string {

@@ -13,7 +13,7 @@ import { useShortcuts } from "../components/useShortcuts";
 import { useThreshold } from "../components/useThreshold";
 import { useTitle } from "../components/useTitle";
 import { plural } from "../logic/format";
-import { countAbove, decodePicks, type Point, shortName } from "../logic/particles";
+import { countAbove, decodePicks, pixelSizeText, type Point, shortName } from "../logic/particles";
 
 const PICTURE_PX = 2048;
 const CLOSE_PICTURE_PX = 4096;
@@ -191,7 +191,7 @@ export default function MicrographPage() {
           <p className="muted num">
             {index + 1} of {list.data?.length ?? 0}
             {width !== null && height !== null && ` · ${width} × ${height} px`}
-            {pixelSize !== null && ` · ${pixelSize} Å/px`}
+            {pixelSize !== null && ` · ${pixelSizeText(pixelSize)}`}
           </p>
           <div className="steps">
             <button type="button" className="button icon" title="Previous (k)" aria-label="Previous micrograph" disabled={index <= 0} onClick={() => { go(index - 1); }}>

@@ -8,7 +8,7 @@ import { Icon } from "../components/Icon";
 import { showError } from "../components/toasts";
 import { useTitle } from "../components/useTitle";
 import { count, dateTime, plural } from "../logic/format";
-import { modelTitle, shortName } from "../logic/particles";
+import { modelTitle, pixelSizeText, shortName } from "../logic/particles";
 
 /** Particle projects: each a folder of micrographs and one kind of particle. */
 export function ParticlesPage() {
@@ -192,7 +192,7 @@ function NewProjectDialog({ onClose }: { onClose: () => void }) {
               <p className="muted">
                 {plural(folder.data?.micrographs ?? 0, "micrograph")} directly in it
                 {folder.data?.width_px != null && `, ${folder.data.width_px} × ${folder.data.height_px ?? 0} px`}
-                {known !== null && `, ${known} Å/px`}; folders inside are included.
+                {known !== null && `, ${pixelSizeText(known)}`}; folders inside are included.
               </p>
             )}
           </div>
@@ -211,7 +211,7 @@ function NewProjectDialog({ onClose }: { onClose: () => void }) {
             </select>
             <label className="labelled">
               Pixel size (Å)
-              <input className="field moves" inputMode="decimal" value={pixelSize} placeholder={known === null ? "" : String(known)} onChange={(event) => { setPixelSize(event.target.value); }} />
+              <input className="field moves" inputMode="decimal" value={pixelSize} placeholder={known === null ? "" : String(Number(known.toPrecision(5)))} onChange={(event) => { setPixelSize(event.target.value); }} />
             </label>
           </div>
           {diameter !== "" && needsPixelSize && (

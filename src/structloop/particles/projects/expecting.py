@@ -66,7 +66,7 @@ def expected_view(database: Database, registry: ModelRegistry, project_id: int) 
         model=card.name,
         version=card.version,
         threshold=card.threshold,
-        points=[ThresholdPoint(threshold=e.threshold, precision=e.precision, recall=e.recall) for e in card.expected],
+        points=[ThresholdPoint.model_validate(each.model_dump()) for each in card.expected],
         limitations=[*unlabelled, *card.limitations],
     )
 

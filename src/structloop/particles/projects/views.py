@@ -76,11 +76,15 @@ class MarksView(View):
 
 
 class ThresholdPoint(View):
-    """What is to be expected of all picks that are at least so probable."""
+    """What is to be expected of all picks that are at least so probable, with 95 % intervals."""
 
     threshold: float
     precision: float
+    precision_low: float
+    precision_high: float
     recall: float
+    recall_low: float
+    recall_high: float
 
 
 class ExpectedView(View):
