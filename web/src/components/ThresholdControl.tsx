@@ -71,7 +71,7 @@ function Share({ value, low, high }: { value: number; low: number; high: number 
   return (
     <>
       {whole(value)} %{" "}
-      <span className="muted" title="95 % of the time between these">
+      <span className="muted" title="Most likely between these">
         ({whole(low)}–{whole(high)})
       </span>
     </>
