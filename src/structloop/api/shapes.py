@@ -186,9 +186,10 @@ class AnnotationRequest(Request):
     drop_id: RowId
     inspection: Annotated[int, Field(ge=0, le=100_000)]
     """Number of the inspection that was looked at."""
-    scheme: Literal["ispyb-grade", "axis"]
+    scheme: Literal["ispyb-grade", "axis", "marco", "crystal-type"]
     label: Annotated[str, Field(min_length=1, max_length=100)]
-    """`ispyb-grade`: a grade's number, `0` to `9`. `axis`: `crystal`, `other`, `uncertain` or `unusable`."""
+    """`ispyb-grade`: a grade's number, `0` to `9`. `axis`: `crystal`, `other`, `uncertain` or `unusable`. `marco`:
+    `crystals`, `precipitate`, `clear` or `other`. `crystal-type`: `microcrystals`, `1d`, `2d` or `3d`."""
     score_visible: bool
     """Whether the model's score was shown when the person answered."""
     seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None

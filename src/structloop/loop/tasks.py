@@ -50,11 +50,6 @@ def load_whole_image(image: TaskImage) -> Image.Image:
     return decode(read_unchanged(image.path, image.sha256), image.path)
 
 
-def by_project_then_plate(image: TaskImage) -> str:
-    """The finest group that a split keeps together: the project, or the plate of an image without a project."""
-    return f"project {image.project}" if image.project else f"plate {image.group}"
-
-
 @dataclass(frozen=True, slots=True)
 class ReviewTask:
     """One thing that models learn from people: its labels, its images, how they group, and what is asked of a model.
@@ -67,9 +62,9 @@ class ReviewTask:
         modality: The modality of its images; None: any.
         curated_as: The task under which people annotate and curate its items. Tasks that share it are labelled
             together: one settled decision labels an image of each.
-        find_images: The images of items, those that have one: `find_images(database, items)`.
+        find_images: The images of items, those that have one: `find_images(database, items)`. Each says which group and
+            project it belongs to: splits never cut a group, nor a project where there are enough of them.
         load: The pixels of an image.
-        group_of: The name of the group that an image may never leave in a split.
         details: Kinds that curators may tell apart within a label, such as crystal types.
         metrics: The metrics that reports put first, by their names in `loop.evaluation`.
         gate: What promotion asks for by default.
@@ -83,7 +78,6 @@ class ReviewTask:
     curated_as: str
     find_images: FindImages
     load: Callable[[TaskImage], Image.Image] = load_whole_image
-    group_of: Callable[[TaskImage], str] = by_project_then_plate
     details: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     metrics: tuple[str, ...] = ("balanced_accuracy", "recall", "precision")
     gate: GateDefaults = GateDefaults()
@@ -131,7 +125,6 @@ __all__ = [
     "FindImages",
     "GateDefaults",
     "ReviewTask",
-    "by_project_then_plate",
     "load_whole_image",
     "tasks_curated_as",
 ]

@@ -67,7 +67,6 @@ def test_the_images_of_drops_are_found_by_modality(database: Database, tmp_path:
     assert set(found) == {here}
     image = found[here]
     assert (image.key, image.group, image.modality) == ("PLATE1/A01/1/2/visible", "PLATE1", Modality.VISIBLE)
-    assert VISIBLE.group_of(image) == "plate PLATE1"
     assert VISIBLE.load(image).size == (96, 64)
     assert UV.find_images(database, [here])[here].key == "PLATE1/A01/1/2/uv"
     assert UV.find_images(database, []) == {}

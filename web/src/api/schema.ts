@@ -1411,14 +1411,15 @@ export interface components {
             inspection: number;
             /**
              * Label
-             * @description `ispyb-grade`: a grade's number, `0` to `9`. `axis`: `crystal`, `other`, `uncertain` or `unusable`.
+             * @description `ispyb-grade`: a grade's number, `0` to `9`. `axis`: `crystal`, `other`, `uncertain` or `unusable`. `marco`:
+             *     `crystals`, `precipitate`, `clear` or `other`. `crystal-type`: `microcrystals`, `1d`, `2d` or `3d`.
              */
             label: string;
             /**
              * Scheme
              * @enum {string}
              */
-            scheme: "ispyb-grade" | "axis";
+            scheme: "ispyb-grade" | "axis" | "marco" | "crystal-type";
             /**
              * Score Visible
              * @description Whether the model's score was shown when the person answered.
