@@ -19,7 +19,7 @@ from structloop.testing.pickers import discs
 from support.pickers import DIAMETER_PX, labelled_discs
 from support.sam2 import write_base
 
-SETTINGS = TrainingSettings(steps=1, patch_px=64, threads=1)
+SETTINGS = TrainingSettings(steps=1, patch_px=32, threads=1)
 RUNTIME = Runtime("auto", "fp32", threads=1)
 
 

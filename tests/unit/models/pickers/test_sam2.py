@@ -26,7 +26,7 @@ from structloop.testing.pickers import PickerTests, noise
 from support.pickers import DIAMETER_PX, labelled_discs, picker_card, random_picker
 from support.sam2 import write_base
 
-TINY = TrainingSettings(steps=4, patches=1, patch_px=64, folds=2, threads=1)
+TINY = TrainingSettings(steps=4, patches=1, patch_px=32, folds=2, threads=1)
 RUNTIME = Runtime("torch", "fp32", threads=1)
 
 
@@ -192,7 +192,7 @@ def test_a_killed_training_goes_on(base: Path, tmp_path: Path) -> None:
         "fitting._SAVED_EVERY_S = 0.0\n"
         "train_picker([labelled_discs(1), labelled_discs(2)], name='trained', start_from=None,\n"
         "    architecture=Sam2Architecture(read_base(sys.argv[2])), diameter_px=26.0,\n"
-        "    settings=TrainingSettings(steps=10, patches=1, patch_px=64, folds=2, threads=1),\n"
+        "    settings=TrainingSettings(steps=4, patches=1, patch_px=32, folds=2, threads=1),\n"
         "    checkpoint_folder=Path(sys.argv[1]), runtime=Runtime('torch', 'fp32', threads=1),\n"
         "    on_progress=lambda told: print(told.done, flush=True))\n"
     )
@@ -205,13 +205,13 @@ def test_a_killed_training_goes_on(base: Path, tmp_path: Path) -> None:
     )
     assert child.stdout is not None
     for line in child.stdout:
-        if int(line) >= 8:
+        if int(line) >= 3:
             child.send_signal(signal.SIGKILL)
             break
     child.wait()
     child.stdout.close()
     told: list[TrainingProgress] = []
-    settings = replace(TINY, steps=10)
+    settings = replace(TINY, steps=4)
     resumed = train(base, tmp_path / "state", settings, on_progress=told.append)
-    assert told[0].done >= 8
+    assert told[0].done >= 3
     assert same(resumed, train(base, settings=settings))
