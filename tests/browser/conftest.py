@@ -115,7 +115,15 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 # A server that is gone is a test's doing, and shown by the page itself. OpenSeadragon tells of tiles of an image that
 # was left before they came. A refused answer is a test's doing too.
-_EXPECTED = ("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "Ignoring tile", "status of 503", "status of 422")
+_EXPECTED = (
+    "ERR_CONNECTION",
+    "ERR_INCOMPLETE",
+    "ERR_EMPTY",
+    "Ignoring tile",
+    "status of 503",
+    "status of 422",
+    "status of 409",
+)
 
 
 class Console:

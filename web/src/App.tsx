@@ -18,6 +18,7 @@ import { PlatePage } from "./pages/PlatePage";
 import { PlatesPage } from "./pages/PlatesPage";
 import { SessionsPage } from "./pages/SessionsPage";
 
+const CurationPage = lazy(() => import("./pages/CurationPage"));
 const DropPage = lazy(() => import("./pages/DropPage"));
 const MicrographPage = lazy(() => import("./pages/MicrographPage"));
 const SessionPage = lazy(() => import("./pages/SessionPage"));
@@ -60,6 +61,7 @@ function Shell() {
             <Route path="/plates/:plateId" element={<PlatePage />} />
             <Route path="/plates/:plateId/drops/:dropId" element={<DropPage />} />
             <Route path="/hits" element={<HitsPage />} />
+            <Route path="/curation" element={<CurationPage />} />
             <Route path="/models" element={<ModelsPage />} />
             <Route path="/models/:name" element={<ModelPage />} />
             <Route path="/jobs" element={<JobsPage />} />

@@ -8,6 +8,7 @@ import "./styles/shell.css";
 import "./styles/lists.css";
 import "./styles/plate.css";
 import "./styles/drop.css";
+import "./styles/curation.css";
 import "./styles/targeting.css";
 import "./styles/particles.css";
 

@@ -277,3 +277,20 @@ export const folder = (path: string) =>
     staleTime: 0,
     placeholderData: keepPreviousData,
   });
+
+export const curationQueue = (curator: string | undefined) =>
+  queryOptions({
+    queryKey: ["curation", "queue", curator ?? ""],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/curation", { params: { query: curator === undefined ? {} : { curator } }, signal })),
+  });
+
+/** The item to look at and some that follow, so that their pictures can be loaded ahead. */
+export const nextCurationItems = (curator: string) =>
+  queryOptions({
+    queryKey: ["curation", "next", curator],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/curation/next", { params: { query: { curator, limit: 12 } }, signal })),
+    enabled: curator !== "",
+    placeholderData: keepPreviousData,
+  });

@@ -1,4 +1,5 @@
 import { useEffect, useRef } from "react";
+import { ANSWERS, CRYSTAL_TYPES } from "../logic/curation";
 import { ANSWER_LABELS, GRADE_LABELS } from "../logic/labels";
 import { Icon } from "./Icon";
 
@@ -54,6 +55,15 @@ const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
     shortcuts: [
       ...ANSWER_LABELS.map((label) => ({ keys: [label.key], does: label.name })),
       { keys: ["z"], does: "Undo the last score" },
+    ],
+  },
+  {
+    name: "Curation: then the next item follows",
+    shortcuts: [
+      ...[...ANSWERS, ...CRYSTAL_TYPES].map((choice) => ({ keys: [choice.key], does: choice.name })),
+      { keys: ["j"], does: "Later: put it behind the others" },
+      { keys: ["[", "]"], does: "Look at an earlier or later inspection" },
+      { keys: ["z"], does: "Undo the last answer" },
     ],
   },
   {

@@ -11,6 +11,7 @@ import { nextTheme, type ThemeChoice, useThemeChoice } from "./theme";
 const PAGES: readonly { to: string; name: string; icon: IconName }[] = [
   { to: "/", name: "Plates", icon: "plates" },
   { to: "/hits", name: "Hits", icon: "hits" },
+  { to: "/curation", name: "Curation", icon: "curation" },
   { to: "/particles", name: "Particles", icon: "particles" },
   { to: "/targeting", name: "Targeting", icon: "target" },
   { to: "/models", name: "Models", icon: "models" },

@@ -1,0 +1,327 @@
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type SubmitEvent, useEffect, useRef, useState } from "react";
+import { Link } from "react-router";
+import { type CurationItem, deepZoomUrl, type DropDetail, thumbnailUrl } from "../api/client";
+import * as queries from "../api/queries";
+import { Failure } from "../components/basics";
+import { CurationSide } from "../components/CurationSide";
+import { DropPane } from "../components/DropPane";
+import { FillQueue } from "../components/FillQueue";
+import { Icon } from "../components/Icon";
+import { useSwitch } from "../components/preferences";
+import { TimeCourse } from "../components/TimeCourse";
+import { showToast } from "../components/toasts";
+import { type Sitting, useCuration } from "../components/useCuration";
+import { useCurator } from "../components/useCurator";
+import { useShortcuts } from "../components/useShortcuts";
+import { useTitle } from "../components/useTitle";
+import { ViewLink } from "../components/viewLink";
+import { answersPerMinute, choiceForKey, type CuratorChoice } from "../logic/curation";
+import { shownImages } from "../logic/images";
+import { plural } from "../logic/format";
+
+const MS = 1000;
+const LOADED_AHEAD = 3;
+
+export default function CurationPage() {
+  useTitle("Curation");
+  const [curator, setCurator] = useCurator();
+  if (curator === "") return <WhoAreYou onChosen={setCurator} />;
+  return (
+    <Desk
+      key={curator}
+      curator={curator}
+      onLeave={() => {
+        setCurator("");
+      }}
+    />
+  );
+}
+
+function WhoAreYou({ onChosen }: { onChosen: (name: string) => void }) {
+  const known = useQuery(queries.curationQueue(undefined)).data?.curators ?? [];
+  const [name, setName] = useState("");
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    if (name.trim() !== "") onChosen(name.trim());
+  };
+  return (
+    <div className="page narrow">
+      <div className="state">
+        <div className="art">
+          <Icon name="curation" size={40} />
+        </div>
+        <h1>Who curates?</h1>
+        <p>
+          Two people answer each drop without seeing each other’s answer; where they differ, a third decides. Your name
+          stands beside every answer.
+        </p>
+        <form className="curator-form" onSubmit={submit}>
+          <input
+            autoFocus
+            aria-label="Your name"
+            placeholder="Your name"
+            maxLength={200}
+            value={name}
+            list="known-curators"
+            onChange={(event) => {
+              setName(event.target.value);
+            }}
+          />
+          <datalist id="known-curators">
+            {known.map((one) => (
+              <option key={one.curator} value={one.curator} />
+            ))}
+          </datalist>
+          <button type="submit" className="button primary" disabled={name.trim() === ""}>
+            Begin
+          </button>
+        </form>
+      </div>
+    </div>
+  );
+}
+
+function Desk({ curator, onLeave }: { curator: string; onLeave: () => void }) {
+  const sitting = useCuration(curator);
+  const item = sitting.items[0];
+  usePreload(sitting.items.slice(1, 1 + LOADED_AHEAD));
+  if (item === undefined) {
+    return (
+      <div className="page narrow">
+        <header>
+          <h1>Curation</h1>
+          <Name curator={curator} onLeave={onLeave} />
+        </header>
+        {sitting.query.isError ? (
+          <Failure error={sitting.query.error} retry={() => void sitting.query.refetch()} />
+        ) : sitting.query.isPending || sitting.left > 0 ? (
+          <div className="skeleton plate-skeleton" aria-label="Loading the queue" />
+        ) : (
+          <Nothing curator={curator} sitting={sitting} />
+        )}
+      </div>
+    );
+  }
+  return <Item key={item.id} item={item} curator={curator} sitting={sitting} onLeave={onLeave} />;
+}
+
+function Name({ curator, onLeave }: { curator: string; onLeave: () => void }) {
+  return (
+    <button type="button" className="button quiet" title="Somebody else curates" onClick={onLeave}>
+      {curator} <Icon name="close" size={12} />
+    </button>
+  );
+}
+
+function Nothing({ curator, sitting }: { curator: string; sitting: Sitting }) {
+  const queue = useQuery(queries.curationQueue(curator)).data;
+  const others = (queue?.open ?? 0) - (queue?.open_for_curator ?? 0);
+  useShortcuts((shortcut) => {
+    if (shortcut !== "z") return false;
+    sitting.undo();
+    return true;
+  });
+  return (
+    <div className="state">
+      <div className="art">
+        <Icon name="check" size={40} />
+      </div>
+      <h2>{sitting.answeredAt.length > 0 ? "That was all for you" : "Nothing waits for you"}</h2>
+      <p>
+        {others > 0
+          ? `${plural(others, "drop")} you have answered ${others === 1 ? "waits" : "wait"} for another curator.`
+          : "The queue holds drops on which people and model disagree, of which the model is unsure, or whose labels look wrong, and a few drawn blind."}
+      </p>
+      <FillQueue />
+      <p>
+        <Link to="/">All plates</Link>
+      </p>
+    </div>
+  );
+}
+
+interface ItemProps {
+  readonly item: CurationItem;
+  readonly curator: string;
+  readonly sitting: Sitting;
+  readonly onLeave: () => void;
+}
+
+function Item({ item, curator, sitting, onLeave }: ItemProps) {
+  const query = useQuery({ ...queries.drop(item.drop_id), placeholderData: keepPreviousData });
+  const queue = useQuery(queries.curationQueue(curator)).data;
+  const [linked, setLinked] = useSwitch("linked", true);
+  const [link] = useState(() => new ViewLink());
+  const [looked, setLooked] = useState(item.inspection);
+  const shownSince = useRef(0);
+  useEffect(() => {
+    shownSince.current = performance.now();
+  }, []);
+  useEffect(() => {
+    link.setLinked(linked);
+  }, [link, linked]);
+  const drop = query.data?.id === item.drop_id ? query.data : undefined;
+  const inspection = drop?.inspections.find((one) => one.number === looked);
+
+  const answer = (choice: CuratorChoice) => {
+    sitting.answer(item, choice, (performance.now() - shownSince.current) / MS);
+  };
+  const inspect = (move: 1 | -1) => {
+    const stops = drop?.inspections ?? [];
+    const to = stops[stops.findIndex((one) => one.number === looked) + move];
+    if (to !== undefined) setLooked(to.number);
+  };
+  const actions: Readonly<Record<string, () => void>> = {
+    j: () => {
+      if (sitting.items.length > 1) sitting.later(item);
+      else showToast({ text: "This is the last one" });
+    },
+    "[": () => {
+      inspect(-1);
+    },
+    "]": () => {
+      inspect(1);
+    },
+    l: () => {
+      setLinked(!linked);
+    },
+    z: sitting.undo,
+    f: link.fit,
+    p: link.actualPixels,
+    "+": link.zoomIn,
+    "=": link.zoomIn,
+    "-": link.zoomOut,
+  };
+  useShortcuts((shortcut) => {
+    const choice = choiceForKey(shortcut);
+    const action = actions[shortcut];
+    if (choice !== undefined) answer(choice);
+    else if (action !== undefined) action();
+    else return false;
+    return true;
+  });
+
+  return (
+    <div className="drop-page" aria-busy={drop === undefined}>
+      <header className="drop-head">
+        <div className="crumbs">
+          <Link to={`/plates/${item.plate_id}`}>{item.barcode}</Link> /
+          <h1>
+            {item.well} <span className="of-well">drop {item.drop}</span>
+          </h1>
+        </div>
+        <span className="muted num">inspection {looked}</span>
+        {looked !== item.inspection && <span className="chip">asked about {item.inspection}</span>}
+        {item.is_blind && (
+          <span className="chip">
+            <Icon name="blind" size={12} /> blind
+          </span>
+        )}
+        <div className="tools">
+          <button type="button" className="button icon" title="Fit into view (f)" aria-label="Fit into view" onClick={link.fit}>
+            <Icon name="fit" />
+          </button>
+          <button
+            type="button"
+            className="button icon"
+            title="Link zoom of visible and UV (l)"
+            aria-label="Link zoom of visible and UV"
+            aria-pressed={linked}
+            onClick={() => {
+              setLinked(!linked);
+            }}
+          >
+            <Icon name="link" />
+          </button>
+          <button type="button" className="button" title="Put it behind the others (j)" onClick={actions.j}>
+            Later
+          </button>
+          <Name curator={curator} onLeave={onLeave} />
+        </div>
+      </header>
+      {query.isError ? (
+        <Failure error={query.error} retry={() => void query.refetch()} />
+      ) : inspection === undefined ? (
+        <div className="panes" aria-label="Loading the images" />
+      ) : (
+        <Panes item={item} inspection={inspection} link={link} />
+      )}
+      {drop !== undefined && drop.inspections.length > 1 && (
+        <TimeCourse
+          inspections={drop.inspections}
+          current={looked}
+          threshold={drop.scoring?.alarm_threshold}
+          blind
+          onChoose={setLooked}
+        />
+      )}
+      <CurationSide
+        item={item}
+        queue={queue}
+        left={sitting.left}
+        answered={sitting.answeredAt.length}
+        perMinute={answersPerMinute(sitting.answeredAt)}
+        onAnswer={answer}
+        onUndo={sitting.undo}
+      />
+    </div>
+  );
+}
+
+interface PanesProps {
+  readonly item: CurationItem;
+  readonly inspection: DropDetail["inspections"][number];
+  readonly link: ViewLink;
+}
+
+function Panes({ item, inspection, link }: PanesProps) {
+  const images = shownImages(inspection);
+  const hasOther = item.image_uv_id !== null || images.other !== undefined;
+  const name = `${item.barcode} ${item.well} drop ${item.drop}`;
+  return (
+    <div className={hasOther ? "panes two" : "panes"}>
+      <DropPane
+        title="Visible"
+        image={images.visible}
+        choices={images.visibleChoices}
+        probability={undefined}
+        name={`${name}, visible`}
+        blind
+        link={link}
+      />
+      {hasOther && (
+        <DropPane
+          title="UV"
+          image={images.other}
+          choices={images.otherChoices}
+          probability={undefined}
+          name={`${name}, UV`}
+          blind
+          link={link}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Loads what the next items need, so that it is there when one gets to them. */
+function usePreload(items: readonly CurationItem[]): void {
+  const cache = useQueryClient();
+  const wanted = items.map((item) => `${item.drop_id}/${item.image_visible_id ?? ""}/${item.image_uv_id ?? ""}`).join(" ");
+  useEffect(() => {
+    if (wanted === "") return;
+    const load = async (drop: number, images: readonly number[]) => {
+      await cache.query(queries.drop(drop));
+      for (const id of images) {
+        new window.Image().src = thumbnailUrl(id);
+        await fetch(deepZoomUrl(id));
+      }
+    };
+    for (const one of wanted.split(" ")) {
+      const [drop, ...images] = one.split("/");
+      // What fails here fails again, visibly, when the item is shown.
+      load(Number(drop), images.filter((id) => id !== "").map(Number)).catch(() => undefined);
+    }
+  }, [cache, wanted]);
+}
