@@ -53,6 +53,9 @@ SHOTS = [
     Shot("drop-viewer-dark", "/plates/1/drops/{best}?order=rank", "dark"),
     Shot("drop-viewer-narrow-light", "/plates/1/drops/{best}", size=NARROW),
     Shot("drop-viewer-narrow-dark", "/plates/1/drops/{best}", "dark", NARROW),
+    Shot("curation-light", "/curation"),
+    Shot("curation-dark", "/curation", "dark"),
+    Shot("curation-narrow-light", "/curation", size=NARROW),
     Shot("hits-dark", "/hits?all=1", "dark"),
     Shot("model-light", "/models/{model}"),
     Shot("targeting-light", "/targeting/{session}"),
@@ -100,6 +103,9 @@ def test_pages_are_whole_in_every_theme_and_width(
     model = next((model["name"] for model in models if model["is_default"]), "")
     # Made up from a seed and kept by its contents: the same session every time.
     session = page.request.post(f"{pictured.url}/api/v1/targeting/sessions/simulated?seed=4").json()["id"]
+    if shot.path == "/curation":
+        page.request.post(f"{pictured.url}/api/v1/curation/fill", data={"size": 50})
+        page.add_init_script("localStorage.setItem('structloop.curator', 'Ada')")
     page.goto(pictured.url + shot.path.format(best=ranked["items"][0]["drop_id"], model=model, session=session))
     settle(page)
     if "{session}" in shot.path:
