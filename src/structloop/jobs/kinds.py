@@ -239,27 +239,39 @@ def _train(workspace: Workspace, request: TrainRequest, control: JobControl) -> 
     )
 
 
+class _StoppedError(Exception):
+    """Ends the planning of a data set; nothing of it was recorded."""
+
+
 def _dataset(workspace: Workspace, request: DatasetRequest, control: JobControl) -> Result:
     from structloop.crystals.datasets import LabelChoice, build_crystal_dataset
     from structloop.loop.datasets import BuildSettings, GroupBy
 
-    info = build_crystal_dataset(
-        workspace.database,
-        workspace.kept,
-        request.task,
-        BuildSettings(
-            made_by=request.made_by,
-            why=request.why,
-            group_by=GroupBy(request.group_by),
-            validation_share=request.validation_share,
-            test_share=request.test_share,
-            test_set=request.test_set,
-            withhold_leaks=request.withhold_leaks,
-            seed=request.seed,
-        ),
-        labels=LabelChoice(request.labels),
-        on_progress=control.progress,
-    )
+    def on_progress(done: int, total: int | None, message: str) -> None:
+        control.progress(done, total, message)
+        if control.should_stop():
+            raise _StoppedError
+
+    try:
+        info = build_crystal_dataset(
+            workspace.database,
+            workspace.kept,
+            request.task,
+            BuildSettings(
+                made_by=request.made_by,
+                why=request.why,
+                group_by=GroupBy(request.group_by),
+                validation_share=request.validation_share,
+                test_share=request.test_share,
+                test_set=request.test_set,
+                withhold_leaks=request.withhold_leaks,
+                seed=request.seed,
+            ),
+            labels=LabelChoice(request.labels),
+            on_progress=on_progress,
+        )
+    except _StoppedError:
+        return {"stopped": True}
     return {"dataset_id": info.id, "name": info.name, "counts": info.counts}
 
 

@@ -14,14 +14,17 @@ BUILD = {"task": "crystals/visible", "made_by": "ada", "why": "test"}
 
 
 class Control:
-    """A job's control that listens to nobody."""
+    """A job's control; asked to stop or not."""
+
+    def __init__(self, *, stop: bool = False) -> None:
+        self.stop = stop
 
     def progress(self, done: int, total: int | None, message: str = "") -> None:
         """Passed over."""
 
     def should_stop(self) -> bool:
-        """Never."""
-        return False
+        """As it was made."""
+        return self.stop
 
 
 @pytest.fixture
@@ -73,6 +76,13 @@ def test_a_version_is_planned_built_and_looked_at(
     assert row["image_id"] == plates[0].images["A01", 1, 1, "visible"]
     test_rows = client.get(f"{API}/datasets/{info['id']}/rows", params={"partition": "test"}).json()
     assert test_rows["total"] == info["counts"]["partitions"]["test"]["images"]
+
+
+def test_a_job_that_is_stopped_records_nothing(client: TestClient, workspace: Workspace, plates: object) -> None:
+    assert plates
+    assert KINDS["loop.dataset"].start(workspace, BUILD, Control(stop=True)) == {"stopped": True}
+    assert client.get(f"{API}/datasets").json() == []
+    assert client.get(f"{API}/test-sets").json() == []
 
 
 def test_two_versions_are_compared(client: TestClient, workspace: Workspace, plates: list[StoredPlate]) -> None:
