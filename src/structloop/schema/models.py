@@ -11,6 +11,7 @@ The fields follow Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019)
 import hashlib
 import json
 import re
+from abc import abstractmethod
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
@@ -152,7 +153,45 @@ def _digest_of(relevant: dict[str, object], files: tuple[ModelFile, ...]) -> str
     return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_LENGTH]
 
 
-class ModelCard(_Record):
+class _Card(_Record):
+    """What cards of all kinds have in common: a version that is computed from what decides the scores."""
+
+    version: str = ""
+    """Computed when left empty; when given it must agree with the contents."""
+    files: tuple[ModelFile, ...] = ()
+
+    def updated(self, **changes: object) -> Self:
+        """A copy with `changes` applied, validated again, its version computed anew.
+
+        Raises:
+            pydantic.ValidationError: when the copy would not be a valid card.
+        """
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_validate(fields | {"version": ""} | changes)
+
+    def to_json(self) -> str:
+        """The card as it is written to ``card.json``."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @abstractmethod
+    def _digest(self) -> str:
+        """The version of these contents."""
+
+    def _settle_version(self) -> None:
+        paths = [file.path for file in self.files]
+        if len(set(paths)) != len(paths):
+            raise ValueError("files hold a path twice")
+        computed = self._digest()
+        if self.version == "":
+            object.__setattr__(self, "version", computed)
+        elif self.version != computed:
+            raise ValueError(
+                f"version {self.version!r} does not agree with the contents ({computed!r}): "
+                "a field that changes probabilities was edited; remove the version to have it computed again"
+            )
+
+
+class ModelCard(_Card):
     """Everything structloop knows of one trained classifier. See the module's docstring."""
 
     format: Literal[1] = 1
@@ -162,8 +201,6 @@ class ModelCard(_Record):
     task: Literal["crystal-classification"] = "crystal-classification"
     family: str
     """Which plugin of the entry-point group ``structloop.classifier_families`` builds the network."""
-    version: str = ""
-    """Computed when left empty; when given it must agree with the contents."""
 
     input: InputSpecification
     labels: tuple[str, ...] = Field(min_length=2)
@@ -174,7 +211,6 @@ class ModelCard(_Record):
     """Per modality; a modality without one is reported uncalibrated (`IdentityCalibration`)."""
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     """What the family needs to build the network and cannot read from the weights."""
-    files: tuple[ModelFile, ...] = ()
 
     alarm_threshold: Probability
     """A calibrated crystal probability at or above it is an alarm."""
@@ -207,17 +243,7 @@ class ModelCard(_Record):
             foreign = sorted(set(keys) - set(self.modalities))
             if foreign:
                 raise ValueError(f"{field} names {foreign[0].value!r}, which is not among the card's modalities")
-        paths = [file.path for file in self.files]
-        if len(set(paths)) != len(paths):
-            raise ValueError("files hold a path twice")
-        computed = self._digest()
-        if self.version == "":
-            object.__setattr__(self, "version", computed)
-        elif self.version != computed:
-            raise ValueError(
-                f"version {self.version!r} does not agree with the contents ({computed!r}): "
-                "a field that changes probabilities was edited; remove the version to have it computed again"
-            )
+        self._settle_version()
         return self
 
     def _digest(self) -> str:
@@ -250,19 +276,6 @@ class ModelCard(_Record):
             return self.alarm_threshold
         return self.modality_alarm_thresholds.get(modality, self.alarm_threshold)
 
-    def updated(self, **changes: object) -> "ModelCard":
-        """A copy with `changes` applied, validated again, its version computed anew.
-
-        Raises:
-            pydantic.ValidationError: when the copy would not be a valid card.
-        """
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return ModelCard.model_validate(fields | {"version": ""} | changes)
-
-    def to_json(self) -> str:
-        """The card as it is written to ``card.json``."""
-        return self.model_dump_json(indent=2) + "\n"
-
 
 class ExpectedAt(_Record):
     """Precision and recall to expect of the picks whose probability is at least `threshold`."""
@@ -277,7 +290,7 @@ class ExpectedAt(_Record):
     recall_high: Probability
 
 
-class PickerCard(_Record):
+class PickerCard(_Card):
     """Everything structloop knows of one particle picker. See the module's docstring."""
 
     format: Literal[1] = 1
@@ -287,8 +300,6 @@ class PickerCard(_Record):
     task: Literal["particle-picking"]
     family: str
     """Which plugin of the entry-point group ``structloop.picker_families`` builds the picker."""
-    version: str = ""
-    """Computed when left empty; when given it must agree with the contents."""
 
     working_diameter_px: float = Field(default=13.0, ge=4.0, le=128.0)
     """Pixels per particle diameter in the micrographs that the picker sees."""
@@ -308,7 +319,6 @@ class PickerCard(_Record):
     """Probability from which candidates are picks where nobody says another: of the best expected F1."""
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     """What the family needs to build the network and cannot read from the weights."""
-    files: tuple[ModelFile, ...] = ()
 
     base: str | None = None
     """The picker it started from; of family `sam2`, the SAM2 model below it: a folder or a hub id."""
@@ -322,20 +332,10 @@ class PickerCard(_Record):
 
     @model_validator(mode="after")
     def _is_coherent(self) -> Self:
-        paths = [file.path for file in self.files]
-        if len(set(paths)) != len(paths):
-            raise ValueError("files hold a path twice")
         thresholds = [each.threshold for each in self.expected]
         if thresholds != sorted(set(thresholds)):
             raise ValueError("expected must rise in threshold")
-        computed = self._digest()
-        if self.version == "":
-            object.__setattr__(self, "version", computed)
-        elif self.version != computed:
-            raise ValueError(
-                f"version {self.version!r} does not agree with the contents ({computed!r}): "
-                "a field that changes probabilities was edited; remove the version to have it computed again"
-            )
+        self._settle_version()
         return self
 
     def _digest(self) -> str:
@@ -343,19 +343,6 @@ class PickerCard(_Record):
         relevant = self.model_dump(mode="json", include=changing)
         relevant["calibration"] = self.calibration.model_dump(mode="json", exclude={"note", "prevalence"})
         return _digest_of(relevant, self.files)
-
-    def updated(self, **changes: object) -> "PickerCard":
-        """A copy with `changes` applied, validated again, its version computed anew.
-
-        Raises:
-            pydantic.ValidationError: when the copy would not be a valid card.
-        """
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return PickerCard.model_validate(fields | {"version": ""} | changes)
-
-    def to_json(self) -> str:
-        """The card as it is written to ``card.json``."""
-        return self.model_dump_json(indent=2) + "\n"
 
 
 def _task_of(card: object) -> str:
