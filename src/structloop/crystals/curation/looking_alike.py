@@ -26,6 +26,7 @@ class LooksTheSame:
         self._asked: set[int] = set()
 
     def __call__(self, index: int, others: Sequence[int]) -> bool:
+        """Whether candidate `index` shows what one of `others` shows, in the images and in what is said of them."""
         alike = [other for other in others if self._said(other) == self._said(index)]
         if not alike:
             return False
