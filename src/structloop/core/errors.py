@@ -68,6 +68,7 @@ field, and what to do.
     │   └── ParticleProjectError (ValueError) a project of particles was asked for something it cannot do
     ├── CtfError (ValueError)                 a CTF cannot be fitted, or a table of fits is faulty
     ├── IceError (ValueError)                 the thickness of ice cannot be told from what was given
+    ├── JudgingError (ValueError)             exposures cannot be judged by what was given
     ├── AddressInUseError (OSError)           another program listens on the port already
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
@@ -357,6 +358,10 @@ class CtfError(StructloopError, ValueError):
 
 class IceError(StructloopError, ValueError):
     """The thickness of ice cannot be told from what was given."""
+
+
+class JudgingError(StructloopError, ValueError):
+    """Exposures cannot be judged by the indicators or limits that were given."""
 
 
 class AddressInUseError(StructloopError, OSError):

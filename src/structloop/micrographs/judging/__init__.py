@@ -1,0 +1,22 @@
+"""Indicators of an exposure judged together, pooled over places, and a rule that says when a place may be left.
+
+judgement = judge(Indicators(total_motion_angstrom=22, ctf_resolution_angstrom=3.6, ctf_confidence=0.99), Limits())
+judgement.problematic, judgement.reasons
+"""
+
+from structloop.micrographs.judging.indicators import Indicators, Judgement, Limits, Reason, judge
+from structloop.micrographs.judging.leaving import Leaving, LeavingRule, fixed_rule_exposures
+from structloop.micrographs.judging.pooling import Pooled, pooled
+
+__all__ = [
+    "Indicators",
+    "Judgement",
+    "Leaving",
+    "LeavingRule",
+    "Limits",
+    "Pooled",
+    "Reason",
+    "fixed_rule_exposures",
+    "judge",
+    "pooled",
+]
