@@ -1,6 +1,6 @@
 """How well CTF fits do on simulated exposures whose truth is known, condition by condition, failures listed.
 
-    python benchmarks/ctf.py --results ctf.jsonl --picture docs/images/ctf-fits.png
+    python benchmarks/ctf.py --results ctf.jsonl
 
 Five parts, each with its own seeds (`--parts` chooses, `--count` sets how many): defocus, astigmatism, fit resolution
 over the stated ranges; what has no rings; film across exposures whose ice is bad, and good; exposures of the physical

@@ -21,12 +21,15 @@ _BANDS = 110
 # Bands to either side from which the strength of one is foretold.
 _REACH = 5
 _LEAST_GAIN = 3.0
+# Joined sectors that follow each other in one half.
+_BLOCK = 2
 # A search over all directions that finds so much, in standard deviations of noise, would find it in half of them.
-_PLAIN_SCORE = 14.0
+PLAIN_SCORE = 14.0
 # Cycles with less of all that is known are left to others.
 _LEAST_SHARE = 0.002
-# Of the logistic curve of the confidence; measured by benchmarks/ctf.py --calibrate.
-_EVIDENCE_AT_HALF = 3.8
+# Of the logistic curve of the confidence: between what exposures without rings (benchmarks/ctf.py, part "nothing") and
+# with few weak ones gave.
+_EVIDENCE_AT_HALF = 3.5
 _EVIDENCE_SLOPE = 2.0
 # Halves that come to different ends leave this much at most.
 _DISAGREE_UM = 0.1
@@ -78,7 +81,7 @@ def fit_resolution_angstrom(rings: Rings, lens: Lens, fit: Refined) -> float | N
 
 
 def evidence(
-    rings: Rings, lens: Lens, fit: Refined, search: Search, *, fit_phase_shift: bool, most_astigmatism_um: float
+    rings: Rings, lens: Lens, fit: Refined, search: Search | None, *, fit_phase_shift: bool, most_astigmatism_um: float
 ) -> Evidence:
     """Searches and fits each half of the directions, and judges it on the other.
 
@@ -86,17 +89,17 @@ def evidence(
         rings: The flattened spectrum.
         lens: Of the microscope.
         fit: Of all directions.
-        search: Of all directions.
+        search: Of all directions; None where what it found is plain, so that halves need none of their own.
         fit_phase_shift: Whether it was free.
         most_astigmatism_um: Largest U - V.
     """
-    half = np.arange(search.sectors) % 2 == 0
-    whole = search.best(count=1)[0].score
+    half = np.arange(len(rings.cos_twice) // JOINED_SECTORS) // _BLOCK % 2 == 0
     in_phase, aside, squares, apart = [], [], [], []
     for chosen in (half, ~half):
         fitted = np.repeat(chosen, JOINED_SECTORS)
-        judged = ~fitted
-        start = fit.defocus if whole > _PLAIN_SCORE else search.best(chosen, count=1)[0].defocus
+        # Waves beside each other share noise: sectors that touch the other half are judged by neither.
+        judged = ~(fitted | np.roll(fitted, 1) | np.roll(fitted, -1))
+        start = fit.defocus if search is None else search.best(chosen, count=1)[0].defocus
         alone = refined(
             rings.only(fitted),
             lens,
@@ -165,4 +168,4 @@ def _distance(one: Defocus, other: Defocus) -> float:
     )
 
 
-__all__ = ["Evidence", "evidence", "fit_resolution_angstrom"]
+__all__ = ["PLAIN_SCORE", "Evidence", "evidence", "fit_resolution_angstrom"]

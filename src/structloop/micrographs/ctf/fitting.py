@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from structloop.core.errors import CtfError
 from structloop.micrographs.ctf.crystals import CrystallineIce, crystalline_ice, spot_band
-from structloop.micrographs.ctf.evidence import Evidence, evidence, fit_resolution_angstrom
+from structloop.micrographs.ctf.evidence import PLAIN_SCORE, Evidence, evidence, fit_resolution_angstrom
 from structloop.micrographs.ctf.local import LocalFit, fit_locally
 from structloop.micrographs.ctf.refining import Refined, refined
 from structloop.micrographs.ctf.rings import LinearPart, Rings, flattened
@@ -161,19 +161,24 @@ def fit_spectra(spectra: Spectra, lens: Lens, options: CtfOptions, mean: MeanSpe
         most_astigmatism_um=options.most_astigmatism_um,
         phase_shift_deg=options.phase_shift_deg,
     )
-    fit = _best(rings, lens, search.best()[:_TRIED], options)
+    starts = search.best()
+    fit = _best(rings, lens, starts[:_TRIED], options)
+    resolution = fit_resolution_angstrom(rings, lens, fit)
+    sure = starts[0].score > PLAIN_SCORE
+    if sure and resolution is not None:
+        rings, fit = _within(mean, rings, lens, fit, resolution, options)
     judged = evidence(
         rings,
         lens,
         fit,
-        search,
+        None if sure else search,
         fit_phase_shift=options.phase_shift_deg is None,
         most_astigmatism_um=options.most_astigmatism_um,
     )
     return CtfFit(
         _named(fit.defocus, options),
         lens,
-        fit_resolution_angstrom(rings, lens, fit),
+        resolution,
         judged,
         fit.spread[0],
         crystalline,
@@ -182,6 +187,32 @@ def fit_spectra(spectra: Spectra, lens: Lens, options: CtfOptions, mean: MeanSpe
         rings,
         fit,
     )
+
+
+def _within(
+    mean: MeanSpectrum, rings: Rings, lens: Lens, fit: Refined, resolution: float, options: CtfOptions
+) -> tuple[Rings, Refined]:
+    """Fitted again up to where rings are seen: background and amplitude need not bend round their end there."""
+    if resolution <= 1.05 / float(rings.k[-1]):
+        return rings, fit
+    try:
+        part = flattened(
+            mean,
+            coarsest_angstrom=options.coarsest_angstrom,
+            finest_angstrom=resolution,
+            left_out=rings.left_out,
+        )
+    except CtfError:
+        # Too few rings for a fit of their own.
+        return rings, fit
+    again = refined(
+        part,
+        lens,
+        fit.defocus,
+        fit_phase_shift=options.phase_shift_deg is None,
+        most_astigmatism_um=options.most_astigmatism_um,
+    )
+    return part, again
 
 
 def _best(rings: Rings, lens: Lens, starts: list[Candidate], options: CtfOptions) -> Refined:

@@ -6,7 +6,7 @@ between directions as cos and sin of twice the angle do. Linear parts are solved
 projection: Golub & Pereyra, SIAM J. Numer. Anal. 10 (1973) 413).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,11 @@ from structloop.core.errors import CtfError
 from structloop.micrographs.ctf.spectra import MeanSpectrum
 from structloop.micrographs.ctf.transfer import Array64, Defocus, Lens, phase
 
-BACKGROUND_TERMS = 10
-AMPLITUDE_TERMS = 8
+# Distances between knots, in square roots of 1/Angstrom: few rings must not be explained away by a background that
+# bends as often as they do.
+BACKGROUND_KNOTS = 0.064
+AMPLITUDE_KNOTS = 0.09
+_LEAST_TERMS = 5
 _LEAST_RINGS = 40
 # The background is found as a level that half of the logarithms lie above, and once more in its own units.
 _ROUNDS = 3
@@ -37,6 +40,7 @@ class Rings:
         smooth: (rings, terms), splines of the background, and
         envelope: (rings, terms), of the amplitude: none is negative.
         first: Index of the first ring in the whole spectrum.
+        left_out: Bands (low, high) of k, 1/Angstrom, without weight.
     """
 
     excess: Array64
@@ -49,6 +53,7 @@ class Rings:
     smooth: Array64
     envelope: Array64
     first: int
+    left_out: tuple[tuple[float, float], ...] = ()
 
     def only(self, sectors: NDArray[np.bool_]) -> "Rings":
         """The same with the weight of other sectors at 0."""
@@ -56,18 +61,7 @@ class Rings:
 
     def weighted(self, weight: Array64) -> "Rings":
         """The same with other weights."""
-        return Rings(
-            self.excess,
-            weight,
-            self.k2,
-            self.k,
-            self.cos_twice,
-            self.sin_twice,
-            self.background,
-            self.smooth,
-            self.envelope,
-            self.first,
-        )
+        return replace(self, weight=weight)
 
     def wave(self, lens: Lens, defocus: Defocus) -> tuple[Array64, Array64]:
         """-cos(2 chi) and sin(2 chi), (sectors, rings)."""
@@ -105,7 +99,7 @@ def flattened(
     k, waves = k[inside], waves[inside]
     power, certain = spectrum.power[:, inside].astype(np.float64), spectrum.certain[:, inside].astype(np.float64)
     mean = (power * certain).sum(axis=0) / np.maximum(waves, 1e-9)
-    smooth, envelope = splines(k, BACKGROUND_TERMS), splines(k, AMPLITUDE_TERMS)
+    smooth, envelope = splines(k, BACKGROUND_KNOTS), splines(k, AMPLITUDE_KNOTS)
     level = np.log(np.maximum(mean, 1e-30))
     background = np.exp(smooth @ _solved(smooth, level, waves))
     for _ in range(_ROUNDS):
@@ -125,12 +119,14 @@ def flattened(
         smooth,
         envelope,
         inside.start,
+        left_out,
     )
 
 
-def splines(k: Array64, terms: int) -> Array64:
+def splines(k: Array64, apart: float) -> Array64:
     """Cubic B-splines that sum to 1 over a range of k, (rings, terms); closer where k is low and spectra are steep."""
     k = np.sqrt(k)
+    terms = max(round(float(k[-1] - k[0]) / apart) + 3, _LEAST_TERMS)
     inner = np.linspace(k[0], k[-1], terms - 2)
     step = inner[1] - inner[0]
     knots = np.concatenate([inner[0] - step * np.arange(3, 0, -1), inner, inner[-1] + step * np.arange(1, 4)])
