@@ -16,10 +16,9 @@ Results = Mapping[str, Sequence[Mapping[str, Any]]]
 
 def head(settings: Settings, topaz: TopazSettings) -> list[str]:
     """What the columns are, and their names."""
-    steps = "within its own time limit" if settings.steps is None else f"with {settings.steps} steps"
     return [
         f"{settings.folder.name}, {settings.diameter_px:g} px per particle; picks and labels within "
-        f"{settings.border_px:g} px of an edge left out. The heat-map network is trained {steps}. F1, precision and "
+        f"{settings.border_px:g} px of an edge left out. F1, precision and "
         f"recall: means over the micrographs at {RADIUS:g} diameters, at the threshold that the method chose without "
         f"the judged labels; best F1: at the threshold best for them. AP: over all picks, {AP_RADIUS:g} diameters. "
         f"ECE and Brier (in brackets that of the base rate): {RADIUS:g} diameters. Seconds: by the wall, in brackets "

@@ -20,6 +20,9 @@ from structloop.schema.models import ExpectedAt, IdentityCalibration, PlattCalib
 MATCH_DIAMETERS = 0.3
 """A pick is right when a marked centre lies within so many diameters."""
 
+AGREEMENT = 0.85
+"""Of the particles that one annotator marks, another marks about so many (F1 of .83 to .85 on EMPIAR-10017)."""
+
 _EDGE = 1e-4
 _GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
 _Z95 = 1.96
@@ -64,27 +67,41 @@ class Fitted:
 
 
 def judged_calibration(judged: Sequence[Judged]) -> Fitted:
-    """The calibration of judged candidates: by right and wrong where labels are complete, else by `fit_mixture`."""
-    count = sum(len(each.raw) for each in judged)
-    if all(each.complete for each in judged):
-        calibration = fit_calibration(judged, note=f"fitted on {count} candidates in pictures left out of the training")
-        return Fitted(calibration, *expected_curve(judged, calibration))
+    """The calibration of judged candidates: by right and wrong, or by `blind_calibration`; see `rests_on_labels`."""
+    if rests_on_labels(judged):
+        complete = [each for each in judged if each.complete]
+        count = sum(len(each.raw) for each in complete)
+        note = f"fitted on {count} candidates in pictures left out of the training"
+        calibration = fit_calibration(complete, note=note)
+        return Fitted(calibration, *expected_curve(complete, calibration))
     raw = np.concatenate([each.raw for each in judged])
     known = np.concatenate([each.raw[each.right] for each in judged])
     return blind_calibration(raw, known)
 
 
+def rests_on_labels(judged: Sequence[Judged]) -> bool:
+    """Whether right and wrong count: in pictures whose labels are complete, where those are at least half."""
+    return 0 < len(judged) <= 2 * sum(each.complete for each in judged)
+
+
 def blind_calibration(raw: ArrayLike, known: ArrayLike = ()) -> Fitted:
-    """The calibration of candidates (n,) of which few, or none, are known to be particles; see `fit_mixture`."""
+    """The calibration of candidates (n,) of which few, or none, are known to be particles; see `fit_mixture`.
+
+    What the mixture takes for a typical particle gets the probability `AGREEMENT`: even a sure particle is one that an
+    annotator would mark, and within 0.3 diameters, only so often. Which candidates are picks is the mixture's choice.
+    """
     values = np.asarray(raw, np.float64)
     note = f"from the shape of {len(values)} scores, {len(np.asarray(known))} of them known to be particles"
-    calibration = fit_mixture(values, known, note=note)
-    probability = probabilities(calibration, values)
-    total = max(float(probability.sum()), 1e-9)
+    mixture = fit_mixture(values, known, note=note)
+    share = probabilities(mixture, values)
+    total = max(float(share.sum()), 1e-9)
     best, curve = (-1.0, 0.5), []
     for threshold in (round(0.02 * step, 2) for step in range(1, 50)):
-        picked = probability[probability >= threshold]
+        picked = share[share >= threshold]
         best = max(best, (2 * float(picked.sum()) / (len(picked) + total), threshold))
+    calibration = _humbled(mixture, values, share)
+    probability = probabilities(calibration, values)
+    total = max(float(probability.sum()), 1e-9)
     for threshold in _GRID:
         picked = probability[probability >= threshold]
         precision = float(picked.mean()) if len(picked) else 0.0
@@ -101,7 +118,27 @@ def blind_calibration(raw: ArrayLike, known: ArrayLike = ()) -> Fitted:
                 recall_high=min(1.0, recall + _BLIND),
             )
         )
-    return Fitted(calibration, tuple(curve), best[1])
+    return Fitted(calibration, tuple(curve), _same_place(best[1], mixture, calibration))
+
+
+def _humbled(mixture: Calibration, raw: FloatArray, share: FloatArray) -> Calibration:
+    """The mixture's line through the same place of even odds, but no surer of its typical particle than `AGREEMENT`."""
+    if isinstance(mixture, IdentityCalibration):
+        return mixture
+    even = -mixture.intercept / mixture.slope
+    typical = float(np.sum(share * log_odds(raw)) / max(float(share.sum()), 1e-9))
+    if not typical > even or mixture.slope * (typical - even) <= float(logit(AGREEMENT)):
+        return mixture
+    slope = float(logit(AGREEMENT)) / (typical - even)
+    return mixture.model_copy(update={"slope": slope, "intercept": -slope * even})
+
+
+def _same_place(threshold: float, before: Calibration, after: Calibration) -> float:
+    """The threshold that divides scores after as `threshold` does before."""
+    if isinstance(before, IdentityCalibration) or isinstance(after, IdentityCalibration):
+        return threshold
+    z = (float(logit(threshold)) - before.intercept) / before.slope
+    return round(float(expit(after.slope * z + after.intercept)), 3)
 
 
 def probabilities(calibration: Calibration, raw: ArrayLike) -> FloatArray:
@@ -262,6 +299,7 @@ def _share(part: FloatArray, whole: FloatArray) -> tuple[float, float, float]:
 
 
 __all__ = [
+    "AGREEMENT",
     "MATCH_DIAMETERS",
     "Calibration",
     "Fitted",
@@ -274,4 +312,5 @@ __all__ = [
     "log_odds",
     "matched",
     "probabilities",
+    "rests_on_labels",
 ]

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from structloop.core.errors import ParticlesError
 from structloop.models.pickers.architecture import Architecture, TrainablePicker
-from structloop.models.pickers.calibration import MATCH_DIAMETERS, Judged, judged_calibration, matched
+from structloop.models.pickers.calibration import MATCH_DIAMETERS, Judged, judged_calibration, matched, rests_on_labels
 from structloop.models.pickers.fitting import fit
 from structloop.models.pickers.heatmap import WEIGHTS_FILE, HeatmapArchitecture
 from structloop.models.pickers.labels import Seen, look, part_of, scene_of
@@ -289,7 +289,7 @@ def _calibrated(card: PickerCard, judged: Sequence[Judged], plan: Plan) -> Picke
     limits = [
         "Micrographs of another specimen, camera or filter than those it learnt from; it was measured on these only."
     ]
-    if not all(each.complete for each in judged):
+    if not rests_on_labels(judged):
         limits.append(
             "Few particles were marked, so probabilities and expected precision rest on the shape of the scores, not "
             "on particles that somebody checked."

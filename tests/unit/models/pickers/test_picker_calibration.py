@@ -1,10 +1,13 @@
 """Probabilities mean what they say, also where few particles are marked or none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
 
 from structloop.models.pickers.calibration import (
+    AGREEMENT,
     Judged,
     blind_calibration,
     fit_mixture,
@@ -46,6 +49,24 @@ def test_one_micrograph_that_was_marked_carelessly_does_not_change_the_others() 
     assert "median of 5 pictures" in fitted.note
     raw = np.linspace(0.05, 0.95, 19)
     assert probabilities(fitted, raw) == pytest.approx(expit(1.5 * log_odds(raw) + 1.0), abs=0.06)
+
+
+def test_pictures_whose_labels_are_not_complete_do_not_count_where_most_are() -> None:
+    complete = [judged(seed, 1500, 1200) for seed in range(3)]
+    clicks = replace(judged(4, 1500), right=np.arange(1500) < 10, marked=10, complete=False)
+    mixed = judged_calibration([*complete, clicks])
+    assert mixed == judged_calibration(complete)
+    assert "shape" in getattr(judged_calibration([complete[0], clicks, clicks]).calibration, "note", "")
+
+
+def test_without_labels_nothing_is_surer_than_annotators_agree() -> None:
+    draw = np.random.default_rng(3)
+    z = np.concatenate([draw.normal(-3, 0.7, 600), draw.normal(2, 0.7, 400)])
+    fitted = blind_calibration(expit(z))
+    assert probabilities(fitted.calibration, expit(z[600:])).mean() == pytest.approx(AGREEMENT, abs=0.03)
+    picked = probabilities(fitted.calibration, expit(z)) >= fitted.threshold
+    assert picked[600:].mean() > 0.99
+    assert picked[:600].mean() < 0.01
 
 
 def test_intervals_widen_where_micrographs_differ() -> None:
