@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from structloop.core.errors import ModelExistsError, ModelFormatError, ModelNotFoundError
@@ -62,11 +63,10 @@ def headed(home: Path, name: str, seed: int = 0) -> ModelRegistry:
     return registry
 
 
-def said(registry: ModelRegistry, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def said(registry: ModelRegistry, name: str) -> NDArray[np.float64]:
     classifier = registry.load(name, RUNTIME)
     batch = stack_images([classifier.prepare(item.load(), Modality.VISIBLE) for item in SPLIT.validation])
-    found = log_odds(classifier.logits(batch, Modality.VISIBLE).astype(np.float64), 0)
-    return found
+    return log_odds(classifier.logits(batch, Modality.VISIBLE).astype(np.float64), 0)
 
 
 def effect(adapter: LoraAdapter, module: str) -> torch.Tensor:
