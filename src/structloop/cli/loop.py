@@ -6,6 +6,7 @@ from structloop.cli import (
     loop_annotations,
     loop_datasets,
     loop_datasets_files,
+    loop_drift,
     loop_promotion,
     loop_queue,
     loop_sharing,
@@ -21,6 +22,7 @@ loop_datasets_files.register(datasets)
 app.add_typer(datasets, name="datasets")
 loop_training.register(app)
 loop_promotion.register(app)
+loop_drift.register(app)
 app.add_typer(loop_sharing.app, name="share")
 
 __all__ = ["app"]
