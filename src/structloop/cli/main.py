@@ -15,6 +15,7 @@ from structloop.cli import (
     grids,
     jobs,
     loop,
+    micrographs,
     models,
     openapi,
     particles,
@@ -52,6 +53,7 @@ crystals_score.register(crystals)
 crystals_plates.register(crystals)
 app.add_typer(crystals, name="crystals")
 app.add_typer(grids.app, name="grids")
+app.add_typer(micrographs.app, name="micrographs")
 app.add_typer(particles.app, name="particles")
 app.add_typer(loop.app, name="loop")
 app.add_typer(models.app, name="models")
