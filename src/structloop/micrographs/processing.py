@@ -244,21 +244,21 @@ def _append(out: Path, outcome: Outcome, path: Path, digest: str) -> None:
 
 
 def _write_star(out: Path, done: Sequence[Outcome], options: ProcessingOptions) -> None:
-    sizes = {one.pixel_size_angstrom for one in done if one.pixel_size_angstrom is not None}
+    done = [one for one in done if one.pixel_size_angstrom is not None]
+    sizes = {one.pixel_size_angstrom for one in done}
     # RELION has one pixel size per optics group, and no word for one that is not known.
     if len(sizes) != 1:
         return
+    (size,) = sizes
     rows = []
     for one in done:
-        total, early, late = (one.motion.get(f"{part}_angstrom") for part in ("total", "early", "late"))
-        nan = float("nan")
-        lengths = [nan if value is None else value for value in (early, late)]
-        summary = MotionSummary(one.movie, "structloop", total or 0.0, *lengths, sizes and next(iter(sizes)))
+        lengths = {name: float("nan") if value is None else value for name, value in one.motion.items()}
+        summary = MotionSummary(one.movie, "structloop", **lengths, pixel_size_angstrom=size)
         rows.append(CorrectedMicrograph(Path(one.dose_weighted or one.micrograph), summary))
     write_corrected_micrographs(
         out / STAR,
         rows,
-        pixel_size_angstrom=next(iter(sizes)),
+        pixel_size_angstrom=size,
         voltage_kv=options.voltage_kv,
         cs_mm=options.cs_mm,
         amplitude_contrast=options.amplitude_contrast,
