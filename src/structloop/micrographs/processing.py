@@ -245,7 +245,7 @@ def _append(out: Path, outcome: Outcome, path: Path, digest: str) -> None:
 
 def _write_star(out: Path, done: Sequence[Outcome], options: ProcessingOptions) -> None:
     done = [one for one in done if one.pixel_size_angstrom is not None]
-    sizes = {one.pixel_size_angstrom for one in done}
+    sizes = {one.pixel_size_angstrom for one in done if one.pixel_size_angstrom is not None}
     # RELION has one pixel size per optics group, and no word for one that is not known.
     if len(sizes) != 1:
         return
