@@ -1735,7 +1735,10 @@ export interface components {
         CurationNextView: {
             /** Items */
             items: components["schemas"]["CurationItemView"][];
-            /** Open For Curator */
+            /**
+             * Open For Curator
+             * @description Items that wait for this curator (for the reason asked for); at most 1,000 are counted.
+             */
             open_for_curator: number;
         };
         /**

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from structloop.core.errors import CurationError, NotFoundError
@@ -23,14 +23,15 @@ from structloop.crystals.views import InspectionView, ModelReference
 from structloop.loop import curation
 from structloop.loop.curation import QueueItem
 from structloop.loop.curation.answering import checked_curator
-from structloop.loop.curation.queue import answer_counts
+from structloop.loop.curation.queue import answer_counts, next_and_count
 from structloop.schema.crystals import Well
 from structloop.schema.images import Modality
 from structloop.schema.loop import CurationReason, CurationState
 from structloop.store import Database
-from structloop.store.tables import CurationDecision, CurationItem, Drop, ModelVersion, Plate, Project
+from structloop.store.tables import CurationDecision, Drop, ModelVersion, Plate, Project
 
-_OPEN = select(func.count()).where(CurationItem.task == TASK, CurationItem.state == CurationState.OPEN.value)
+COUNTED_TO = 1000
+"""The next item comes with how many are left, counted so far: counting all of a long queue would take longer."""
 
 
 class _Place(NamedTuple):
@@ -51,22 +52,9 @@ def next_views(
         CurationError: the curator has no name.
     """
     name = checked_curator(curator)
-    items = curation.next_items(database, TASK, name, limit=limit, reason=reason)
     with database.reading() as session:
-        views = _views(session, items)
-        waiting = session.scalar(_OPEN) or 0
-        done = session.scalar(
-            select(func.count())
-            .select_from(CurationDecision)
-            .join(CurationItem, CurationItem.id == CurationDecision.curation_item_id)
-            .where(
-                CurationDecision.curator == name,
-                CurationItem.task == TASK,
-                CurationItem.state == CurationState.OPEN.value,
-                answer_counts(),
-            )
-        )
-    return CurationNextView(items=views, open_for_curator=waiting - (done or 0))
+        items, waiting = next_and_count(session, TASK, name, limit=limit, count_to=COUNTED_TO, reason=reason)
+        return CurationNextView(items=_views(session, items), open_for_curator=waiting)
 
 
 def item_view(database: Database, curation_item_id: int) -> CurationItemView:

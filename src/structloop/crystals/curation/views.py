@@ -115,6 +115,7 @@ class CurationNextView(View):
 
     items: list[CurationItemView]
     open_for_curator: int
+    """Items that wait for this curator (for the reason asked for); at most 1,000 are counted."""
 
 
 class FillReportView(View):

@@ -185,6 +185,7 @@ def _answers(session: Session, curation_item_id: int) -> list[CurationDecision]:
 
 def _settle(item: CurationItem, answers: list[CurationDecision]) -> None:
     item.answer_count = len(answers)
+    item.last_curator = answers[-1].curator if answers else None
     if item.gold_label is not None:
         # Everybody may answer a gold item, and what they say does not change what it is.
         return

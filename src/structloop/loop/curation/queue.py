@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from structloop.core.errors import NotFoundError
@@ -190,8 +190,12 @@ def _next_statement(*, with_reason: bool) -> Select[*tuple[Any, ...]]:
         CurationDecision.curator == bindparam("curator"),
         answer_counts(),
     )
-    statement = select(CurationItem).where(
-        CurationItem.task == bindparam("task"), CurationItem.state == CurationState.OPEN.value, ~answered
+    # Most of what a curator has answered is told by the index; only what others answered, too, has to be looked up.
+    last = CurationItem.last_curator
+    statement = select(CurationItem.id).where(
+        CurationItem.task == bindparam("task"),
+        CurationItem.state == CurationState.OPEN.value,
+        or_(last.is_(None), and_(last != bindparam("curator"), ~answered)),
     )
     if with_reason:
         statement = statement.where(CurationItem.reason == bindparam("reason"))
@@ -214,13 +218,28 @@ def next_items(
         limit: How many at most: more than one to load pictures ahead.
         reason: Only items that are there for this reason; None: all.
     """
-    values = {"task": task, "curator": curator, "limit": limit}
     with database.reading() as session:
-        if reason is None:
-            rows = session.scalars(_NEXT, values)
-        else:
-            rows = session.scalars(_NEXT_OF_REASON, values | {"reason": reason.value})
-        return [QueueItem.of(row) for row in rows]
+        return next_and_count(session, task, curator, limit=limit, count_to=limit, reason=reason)[0]
+
+
+def next_and_count(
+    session: Session,
+    task: str,
+    curator: str,
+    *,
+    limit: int,
+    count_to: int,
+    reason: CurationReason | None = None,
+) -> tuple[list[QueueItem], int]:
+    """As `next_items`, in a session, and how many items wait for the curator: counted up to `count_to`."""
+    values: dict[str, object] = {"task": task, "curator": curator, "limit": max(limit, count_to)}
+    if reason is None:
+        keys = session.scalars(_NEXT, values).all()
+    else:
+        keys = session.scalars(_NEXT_OF_REASON, values | {"reason": reason.value}).all()
+    rows = {row.id: row for row in session.scalars(select(CurationItem).where(CurationItem.id.in_(keys[:limit])))}
+    # An item may be gone by now: on PostgreSQL each query sees what others have done since the one before.
+    return [QueueItem.of(rows[key]) for key in keys[:limit] if key in rows], len(keys)
 
 
 def queue_item(database: Database, curation_item_id: int) -> QueueItem:
@@ -270,6 +289,7 @@ __all__ = [
     "QueueItem",
     "add_items",
     "answer_counts",
+    "next_and_count",
     "next_items",
     "open_by_project",
     "queue_item",

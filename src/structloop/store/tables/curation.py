@@ -21,8 +21,9 @@ class CurationItem(Base):
     __table_args__ = (
         CheckConstraint("(state = 'settled') = (label IS NOT NULL)", name="settled_has_label"),
         CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed_has_time"),
-        # The next item of a curator is read off this index, however many items there are.
-        Index("ix_curation_item_queue", "task", "state", "priority", "id"),
+        # The next item of a curator is read off this index alone, however many items there are: those that the curator
+        # has just answered stay at the head of the queue until somebody else does, and are passed over in it.
+        Index("ix_curation_item_queue", "task", "state", "priority", "id", "last_curator"),
         Index("ix_curation_item_group", "task", "group_id"),
         # An item is asked about once at a time; after it was withdrawn it may be asked about anew.
         Index(
@@ -50,6 +51,7 @@ class CurationItem(Base):
     gold_label: Mapped[str | None] = mapped_column(String(100), doc="The known answer, of gold items.")
     answers_needed: Mapped[int] = mapped_column(default=2, doc="Equal answers that settle it.")
     answer_count: Mapped[int] = mapped_column(default=0, doc="Answers that are not withdrawn.")
+    last_curator: Mapped[str | None] = mapped_column(String(200), doc="Who gave the newest answer that counts.")
     state: Mapped[str] = mapped_column(String(20), default="open")
     label: Mapped[str | None] = mapped_column(String(100), doc="What was settled.")
     detail: Mapped[str | None] = mapped_column(String(100), doc="The kind within the label, where those agreed too.")
