@@ -20,6 +20,7 @@ from structloop.loop.training.fast_head_models import HeadBase, open_base
 from structloop.models.registry import ModelRegistry
 from structloop.models.runtime import Runtime
 from structloop.schema.images import Modality
+from structloop.schema.models import ModelCard
 from structloop.simulation.drops import Content, DropScene, render_visible_with_truth, sample_scene
 from structloop.simulation.laboratories import FAMILIAR, LABORATORIES, laboratory
 
@@ -70,6 +71,14 @@ def default_cache() -> Path:
 
 
 @cache
+def card(home: Path) -> ModelCard:
+    """The embedded default's card."""
+    registry = ModelRegistry(home / "models")
+    found: ModelCard = registry.card(registry.default_name)
+    return found
+
+
+@cache
 def base(home: Path) -> HeadBase:
     """The embedded default as the base of heads, with one thread."""
     registry = ModelRegistry(home / "models")
@@ -90,6 +99,7 @@ def prepare(folder: Path, name: str, chunk: int) -> None:
         _render(folder, name, chunk, target)
 
 
+@cache
 def read(folder: Path, name: str, count: int) -> Drops:
     """The first `count` drops of a laboratory.
 
@@ -129,7 +139,7 @@ def _is_micro(scene: DropScene) -> bool:
 
 
 def _file(folder: Path, name: str, chunk: int) -> Path:
-    key = base(folder).card.version
+    key = card(folder).version
     return folder / f"drops-{key}-{LONG_SIDE}" / name / f"{chunk:04d}.npz"
 
 

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from loop_facilities.batches import CYCLES, PLATES, TEST_DROPS, WELLS, Labelled, TestSet, draw
 from loop_facilities.curating import NEITHER, Chooser, Curation, Said, at_random, by_queue, scored
-from loop_facilities.drops import base, read
+from loop_facilities.drops import card, read
 from loop_facilities.models import EVEN, Model, averaged, embedded, train
 from structloop.loop.curation.selection import label_errors
 from structloop.simulation.experts import CURATOR, SCORER
@@ -64,7 +64,7 @@ def run(folder: Path, scenario: Scenario, seed: int) -> dict[str, Any]:
         scenario: What is simulated.
         seed: Of the plates, the people, and the folds.
     """
-    start = embedded(base(folder).card, base(folder).extractor.width)
+    start = embedded(card(folder), read(folder, scenario.labs[0], DROPS).bare.shape[1])
     labs = [_Lab(folder, name, place, scenario, seed, start) for place, name in enumerate(scenario.labs)]
     found: dict[str, Any] = {"scenario": scenario.name, "seed": seed, "labs": {lab.name: lab.numbers for lab in labs}}
     if len(labs) > 1:
