@@ -1,5 +1,6 @@
 """A camera's defects: listed in a text file, drawn in a map, or found in the sum of a movie's frames."""
 
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,9 @@ def read_defects(path: Path, shape: tuple[int, int]) -> BoolArray:
 def find_hot_pixels(total: NDArray[Any], known: BoolArray | None = None) -> BoolArray:
     """Pixels that count far more than their neighbours, or nothing, in the sum of all frames (y, x).
 
-    A hot pixel is 7 standard deviations of its neighbours' counts above their mean; a dead one has 0 where two or more
-    counts are usual. Both are measured on blocks, so that ice or carbon of another brightness is not taken for either.
+    A hot pixel is 7 standard deviations of its neighbours' counts above their mean; a dead one has 0 where that would
+    happen by chance once in a hundred pictures. Both are measured on blocks, so that ice or carbon of another
+    brightness is not taken for either.
 
     Args:
         total: Sum of the frames, after gain.
@@ -85,13 +87,15 @@ def find_hot_pixels(total: NDArray[Any], known: BoolArray | None = None) -> Bool
     # Counts of few electrons have quartiles that coincide; their deviation is the root of their mean.
     deviation = np.maximum((high - low) / 1.349, np.sqrt(np.maximum(middle, 1.0)))
     mean = ndimage.median_filter(middle, 3)
+    # Where n electrons are expected, none comes with the probability exp(-n).
+    by_chance = math.log(100 * values.size) ** 0.5
     found = np.zeros(values.shape, np.bool_)
     for i, (a, b) in enumerate(pairwise(rows)):
         for j, (c, d) in enumerate(pairwise(columns)):
             block = blocks[i][j]
             # Few counts are no Gaussian: three more are asked for.
             np.greater(block, mean[i, j] + _HOT_SIGMA * deviation[i, j] + 3, out=found[a:b, c:d])
-            if mean[i, j] >= _FEWEST_COUNTS and mean[i, j] > _HOT_SIGMA * deviation[i, j]:
+            if mean[i, j] >= _FEWEST_COUNTS and mean[i, j] > by_chance * deviation[i, j]:
                 found[a:b, c:d] |= block <= 0
     if known is not None:
         found &= ~known
