@@ -86,3 +86,9 @@ def test_share_between_labs_and_average(home: Path, tmp_path: Path) -> None:
     told = run("loop", "share", "average", TASK, "two", "theirs", "--name", "both", "--weights", "evaluation", "-q")
     assert told.startswith("both@")
     assert "candidate: both@" in run("loop", "roles", TASK)
+
+
+@pytest.mark.usefixtures("ready")
+def test_drift_without_other_plates_says_so() -> None:
+    assert "There are no plates of a named source" in run("loop", "drift", TASK, "-q")
+    assert json.loads(run("loop", "drift", TASK, "--by", "kind", "--json")) == []
