@@ -21,6 +21,7 @@ STRENGTHS: tuple[float, ...] = tuple(float(10**power) for power in np.arange(1.5
 
 MOST_FOLDS = 5
 _LEAST_VALIDATION = 5
+_WORSE_IN_A_ROW = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class FastHeadFit:
         calibration: Fitted on what folds said of items that they had not seen.
         alarm_threshold: On calibrated probabilities.
         strength: The one chosen.
-        losses: Weighted log loss out of fold, by strength.
+        losses: Weighted log loss out of fold, by strength, of those that were tried.
         folds: How many.
         out_of_fold: `(n,)` log-odds of the training items, each by a head that had not seen its group.
         remarks: What a reader of the card should know of this fit.
@@ -96,7 +97,8 @@ def fit_fast_head(
     folds, remarks = _folds(train.groups, truth, seed)
     candidates = sorted(set(strengths), reverse=True)
     out_of_fold = _out_of_fold(train.features, truth, weights, folds, candidates, from_base)
-    chosen, losses = _choose(truth, weights, out_of_fold, candidates)
+    candidates = candidates[: len(out_of_fold)]
+    chosen, losses = _choose(truth, weights, out_of_fold)
     judged = out_of_fold[chosen]
     try:
         calibration = fit_platt(
@@ -153,30 +155,41 @@ def _out_of_fold(
     strengths: Sequence[float],
     from_base: bool,
 ) -> Floats:
-    """Log-odds `(strengths, n)`, each item's by a fit without its fold."""
-    found = np.empty((len(strengths), len(truth)))
+    """Log-odds `(tried, n)`, each item's by a fit without its fold, from the strongest strength to the weakest tried.
+
+    Weaker ones are not tried once several in a row were worse than the best: they take longest and overfit most.
+    """
+    start = features[:, 0].astype(np.float64) if from_base else np.zeros(len(truth))
+    signs = np.where(truth, 1.0, -1.0)
+    parts = []
     for fold in range(int(folds.max()) + 1):
         inside = folds == fold
         scale = Standardiser.fitted(features[~inside])
-        seen, unseen = scale(features[~inside]), scale(features[inside])
-        start = features[:, 0].astype(np.float64) if from_base else np.zeros(len(truth))
-        fitted: FittedHead | None = None
-        for index, strength in enumerate(strengths):
-            fitted = fit_logistic(seen, truth[~inside], weights[~inside], start[~inside], strength, warm=fitted)
-            found[index, inside] = start[inside] + unseen @ fitted.change + fitted.bias
-    return found
+        parts.append((inside, scale(features[~inside]), scale(features[inside])))
+    fitted: list[FittedHead | None] = [None] * len(parts)
+    found: list[Floats] = []
+    losses: list[float] = []
+    for strength in strengths:
+        row = np.empty(len(truth))
+        for index, (inside, seen, unseen) in enumerate(parts):
+            fit = fit_logistic(seen, truth[~inside], weights[~inside], start[~inside], strength, warm=fitted[index])
+            row[inside] = start[inside] + unseen @ fit.change + fit.bias
+            fitted[index] = fit
+        found.append(row)
+        losses.append(float(np.mean(np.logaddexp(0.0, -signs * row) * weights)))
+        if len(losses) - 1 - int(np.argmin(losses)) >= _WORSE_IN_A_ROW:
+            break
+    return np.stack(found)
 
 
-def _choose(
-    truth: NDArray[np.bool_], weights: Floats, out_of_fold: Floats, strengths: Sequence[float]
-) -> tuple[int, Floats]:
+def _choose(truth: NDArray[np.bool_], weights: Floats, out_of_fold: Floats) -> tuple[int, Floats]:
     """The strongest that is not clearly worse than the best: within one standard error of the paired difference."""
     losses = np.logaddexp(0.0, -np.where(truth, 1.0, -1.0) * out_of_fold) * weights
     mean: Floats = losses.mean(axis=1)
     best = int(np.argmin(mean))
     difference = losses - losses[best]
     error = difference.std(axis=1) / np.sqrt(len(truth))
-    for index in range(len(strengths)):
+    for index in range(len(mean)):
         if mean[index] - mean[best] <= error[index]:
             return index, mean
     return best, mean
