@@ -7,10 +7,13 @@ import numpy as np
 
 from structloop.crystals.curation.candidates import Candidates
 from structloop.crystals.review import images_of
-from structloop.imaging.fingerprints import LOOKS_THE_SAME_BITS, distances
+from structloop.imaging.fingerprints import distances
 from structloop.loop.fingerprints import Fingerprint, image_fingerprints
 from structloop.schema.images import Modality
 from structloop.store import Database
+
+SERIES_BITS = 20
+"""Hashes of pictures of one drop that differ in so few bits are taken for the same without a closer look."""
 
 
 class LooksTheSame:
@@ -54,8 +57,8 @@ class LooksTheSame:
     def _same(one: Mapping[Modality, Fingerprint], other: Mapping[Modality, Fingerprint]) -> bool:
         shared = one.keys() & other.keys()
         return bool(shared) and all(
-            int(distances(one[modality], other[modality][np.newaxis])[0]) <= LOOKS_THE_SAME_BITS for modality in shared
+            int(distances(one[modality], other[modality][np.newaxis])[0]) <= SERIES_BITS for modality in shared
         )
 
 
-__all__ = ["LooksTheSame"]
+__all__ = ["SERIES_BITS", "LooksTheSame"]

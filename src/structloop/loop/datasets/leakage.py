@@ -1,14 +1,21 @@
 """A test set cannot leak: what is learnt from must not be, nor look like, an item of a test set."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from structloop.core.errors import DataLeakError, ImageError
 from structloop.imaging import read_image
-from structloop.imaging.fingerprints import LOOKS_THE_SAME_BITS, LOOKS_THE_SAME_SIMILARITY, distances, similarity
+from structloop.imaging.fingerprints import (
+    LOOKS_THE_SAME_BITS,
+    LOOKS_THE_SAME_SIMILARITY,
+    distances,
+    structure,
+    structure_similarity,
+)
 from structloop.loop.datasets.manifest import ManifestRow
 from structloop.loop.fingerprints import Fingerprint, image_fingerprints
 from structloop.store import Database
@@ -57,11 +64,17 @@ def find_leaks(
     images = {row.sha256: Path(row.path) for row in (*test, *train)}
     hashes = image_fingerprints(database, images, on_progress=on_progress) if train and test else {}
     rest = [row for row in train if row.key not in leaks]
-    for one, other in _similar_hashes(rest, test, hashes):
-        known = leaks.get(one.key)
-        how = _similarity(Path(one.path), Path(other.path))
-        if how >= LOOKS_THE_SAME_SIMILARITY and (known is None or how > known.similarity):
-            leaks[one.key] = Leak(one, other, how, False)
+    structures: dict[str, NDArray[np.float32] | None] = {}
+    for one, others in _similar_hashes(rest, test, hashes):
+        own = _structure(one)
+        for other in others:
+            if other.sha256 not in structures:
+                structures[other.sha256] = _structure(other)
+            theirs = structures[other.sha256]
+            how = -1.0 if own is None or theirs is None else structure_similarity(own, theirs)
+            known = leaks.get(one.key)
+            if how >= LOOKS_THE_SAME_SIMILARITY and (known is None or how > known.similarity):
+                leaks[one.key] = Leak(one, other, how, False)
     return [leaks[key] for key in sorted(leaks)]
 
 
@@ -82,28 +95,27 @@ def refuse_leaks(leaks: Sequence[Leak]) -> None:
 
 def _similar_hashes(
     train: Sequence[ManifestRow], test: Sequence[ManifestRow], hashes: Mapping[str, Fingerprint | None]
-) -> list[tuple[ManifestRow, ManifestRow]]:
-    rows = [(row, value) for row in train if (value := hashes.get(row.sha256)) is not None]
+) -> Iterator[tuple[ManifestRow, list[ManifestRow]]]:
+    """Each item to learn from with the test items of similar hashes, where there are any."""
+    # Visible and UV images are of different tasks, and never meet here.
+    rows = [(row, value) for row in test if (value := hashes.get(row.sha256)) is not None]
     if not rows:
-        return []
+        return
     many = np.stack([value for _, value in rows])
-    pairs = []
-    for other in test:
-        value = hashes.get(other.sha256)
-        if value is None:
-            continue
-        near = np.flatnonzero(distances(value, many) <= LOOKS_THE_SAME_BITS)
-        # Visible and UV images are of different tasks, and never meet here.
-        pairs += [(rows[place][0], other) for place in near.tolist()]
-    return pairs
+    for one in train:
+        value = hashes.get(one.sha256)
+        if value is not None:
+            near = np.flatnonzero(distances(value, many) <= LOOKS_THE_SAME_BITS)
+            if near.size:
+                yield one, [rows[place][0] for place in near.tolist()]
 
 
-def _similarity(one: Path, other: Path) -> float:
+def _structure(row: ManifestRow) -> NDArray[np.float32] | None:
     try:
-        return similarity(read_image(one), read_image(other))
+        return structure(read_image(Path(row.path)))
     except ImageError:
         # Its hash was kept from when it could be read; whoever learns from it will be told that it is gone.
-        return -1.0
+        return None
 
 
 __all__ = ["Leak", "find_leaks", "refuse_leaks"]
