@@ -8,10 +8,10 @@ both.
 
 Measured, of pictures recompressed at JPEG quality 40, resized to a half or a third, changed by 15 % in brightness or
 20 % in contrast: of 27 real pictures and 24 simulated ones in visible light the hash stayed within 14 bits; of 24
-simulated UV pictures, most of them dim, within 49, and within 14 without those of one dim facility and those recompressed.
-The similarity was 0.968 at least. Of different drops (288 of a real plate, 120 simulated) the closest hashes were 4 bits
-apart (dim UV; 13 on the real plate), and the most similar pair of those within 28 bits reached 0.966. So hardly
-anything is taken for a copy that is none, and of dim UV pictures that were changed some are missed.
+simulated UV pictures, most of them dim, within 49, and within 14 without those of one dim facility and those
+recompressed. The similarity was 0.968 at least. Of different drops (288 of a real plate, 120 simulated) the closest
+hashes were 4 bits apart (dim UV; 13 on the real plate), and the most similar pair of those within 28 bits reached
+0.966. So hardly anything is taken for a copy that is none, and of dim UV pictures that were changed some are missed.
 """
 
 import numpy as np
