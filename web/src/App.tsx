@@ -20,6 +20,9 @@ import { SessionsPage } from "./pages/SessionsPage";
 
 const CurationPage = lazy(() => import("./pages/CurationPage"));
 const DropPage = lazy(() => import("./pages/DropPage"));
+const DatasetPage = lazy(() => import("./pages/DatasetPage"));
+const LearningPage = lazy(() => import("./pages/LearningPage"));
+const LineagePage = lazy(() => import("./pages/LineagePage"));
 const MicrographPage = lazy(() => import("./pages/MicrographPage"));
 const SessionPage = lazy(() => import("./pages/SessionPage"));
 const queryClient = makeQueryClient();
@@ -60,8 +63,11 @@ function Shell() {
             <Route path="/" element={<PlatesPage />} />
             <Route path="/plates/:plateId" element={<PlatePage />} />
             <Route path="/plates/:plateId/drops/:dropId" element={<DropPage />} />
+            <Route path="/plates/:plateId/drops/:dropId/lineage" element={<LineagePage />} />
             <Route path="/hits" element={<HitsPage />} />
             <Route path="/curation" element={<CurationPage />} />
+            <Route path="/learning" element={<LearningPage />} />
+            <Route path="/learning/datasets/:datasetId" element={<DatasetPage />} />
             <Route path="/models" element={<ModelsPage />} />
             <Route path="/models/:name" element={<ModelPage />} />
             <Route path="/jobs" element={<JobsPage />} />

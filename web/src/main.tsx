@@ -9,6 +9,7 @@ import "./styles/lists.css";
 import "./styles/plate.css";
 import "./styles/drop.css";
 import "./styles/curation.css";
+import "./styles/learning.css";
 import "./styles/targeting.css";
 import "./styles/particles.css";
 

@@ -160,6 +160,17 @@ class LoopTrainRequest(JobRequest):
     images_at_once: int = Field(default=4, ge=1, le=4096)
 
 
+class LoopPromoteRequest(JobRequest):
+    """Judge a model beside the one in production, and put it there if the gate, or a person despite it, says so."""
+
+    task: str = Field(min_length=1, description="Review task, such as crystals/visible.")
+    model: str = Field(min_length=1, description="Name of an installed model.")
+    who: str = Field(min_length=1, max_length=200)
+    why: str = Field(default="", max_length=1000)
+    dataset: str | None = Field(default=None, description="Whose frozen test set judges; None: the newest.")
+    despite_gate: bool = False
+
+
 def _import(workspace: Workspace, request: ImportRequest, control: JobControl) -> Result:
     # Loaded here: what a job needs is not needed to ask for one.
     from structloop.crystals.importing import import_folder
@@ -281,12 +292,19 @@ def _train_candidate(workspace: Workspace, request: LoopTrainRequest, control: J
     return train_for_loop(workspace, request.model_dump(), control.progress, control.should_stop)
 
 
+def _promote(workspace: Workspace, request: LoopPromoteRequest, control: JobControl) -> Result:
+    from structloop.jobs.training import promote_for_loop
+
+    return promote_for_loop(workspace, request.model_dump(), control.progress)
+
+
 KINDS: dict[str, JobKind[Any]] = {
     kind.name: kind
     for kind in (
         JobKind("crystals.import", ImportRequest, _import),
         JobKind("crystals.score", ScoreRequest, _score),
         JobKind("loop.train", LoopTrainRequest, _train_candidate),
+        JobKind("loop.promote", LoopPromoteRequest, _promote),
         JobKind("particles.scan", ScanRequest, _scan),
         JobKind("particles.pick", PickRequest, _pick),
         JobKind("particles.train", TrainRequest, _train),

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from structloop.core.errors import TrainingStoppedError
+from structloop.core.errors import PromotionError, TrainingStoppedError
 from structloop.jobs.workspace import Workspace
 from structloop.loop.promotion.bench import Bench
 from structloop.loop.promotion.candidates import TrainingOrder, train_candidate
+from structloop.loop.promotion.deciding import decide
 from structloop.models.runtime import Runtime
 from structloop.models.training.lora_settings import LoraSettings
 
@@ -70,4 +71,27 @@ def train_for_loop(
     }
 
 
-__all__ = ["bench_of", "train_for_loop"]
+def promote_for_loop(
+    workspace: Workspace, request: Mapping[str, Any], on_progress: Callable[[int, int | None, str], None]
+) -> dict[str, Any]:
+    """Decides about the model that the request of a job `loop.promote` names, and tells what was decided as JSON.
+
+    Raises:
+        PromotionError: the gate refuses it, with its reasons; or see `decide`.
+    """
+    decision = decide(
+        bench_of(workspace),
+        request["task"],
+        request["model"],
+        who=request["who"],
+        why=request["why"],
+        dataset=request["dataset"],
+        despite_gate=request["despite_gate"],
+        on_progress=on_progress,
+    )
+    if decision.event is None:
+        raise PromotionError(f"{request['model']} was not promoted: " + "; ".join(decision.verdict.objections))
+    return {"model": decision.event.model, "verdict": decision.verdict.to_json()}
+
+
+__all__ = ["bench_of", "promote_for_loop", "train_for_loop"]

@@ -19,6 +19,7 @@ class Live {
   #refresh: number | undefined;
   readonly #stale = new Set<number>();
   #refreshParticles: number | undefined;
+  #refreshLearning: number | undefined;
   #client: QueryClient | undefined;
 
   subscribe = (listener: () => void): (() => void) => {
@@ -36,6 +37,7 @@ class Live {
       window.clearTimeout(this.#retry);
       window.clearTimeout(this.#refresh);
       window.clearTimeout(this.#refreshParticles);
+      window.clearTimeout(this.#refreshLearning);
     };
   }
 
@@ -100,6 +102,12 @@ class Live {
       this.#refreshParticles ??= window.setTimeout(() => {
         this.#refreshParticles = undefined;
         void this.#client?.invalidateQueries({ queryKey: ["particles"] });
+      }, REFRESH_MS);
+    }
+    if (job.kind.startsWith("loop.")) {
+      this.#refreshLearning ??= window.setTimeout(() => {
+        this.#refreshLearning = undefined;
+        for (const key of ["learning", "models"]) void this.#client?.invalidateQueries({ queryKey: [key] });
       }, REFRESH_MS);
     }
     if (this.#client?.getQueryData(["jobs"]) === undefined) {

@@ -1,6 +1,6 @@
 /** Everything the pages ask the server, with the keys under which answers are kept. */
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from "@tanstack/react-query";
-import { ApiError, client, type PlateFilter, type PlateOrder, type ReplayRequest, unwrap } from "./client";
+import { ApiError, type BuildDataset, client, type PlateFilter, type PlateOrder, type ReplayRequest, unwrap } from "./client";
 
 export const PLATES_PER_PAGE = 50;
 export const HITS_PER_PAGE = 60;
@@ -293,4 +293,104 @@ export const nextCurationItems = (curator: string) =>
       unwrap(client.GET("/api/v1/curation/next", { params: { query: { curator, limit: 12 } }, signal })),
     enabled: curator !== "",
     placeholderData: keepPreviousData,
+  });
+
+export const reviewTasks = () =>
+  queryOptions({
+    queryKey: ["review-tasks"],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/review-tasks", { signal })),
+    staleTime: Infinity,
+  });
+
+export const modelRoles = (task: string) =>
+  queryOptions({
+    queryKey: ["learning", "roles", task],
+    queryFn: async ({ signal }) => {
+      const found = await unwrap(client.GET("/api/v1/model-roles", { params: { query: { task } }, signal }));
+      return found.find((roles) => roles.task === task) ?? null;
+    },
+    enabled: task !== "",
+  });
+
+export const trainingRuns = (task: string) =>
+  queryOptions({
+    queryKey: ["learning", "runs", task],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/training-runs", { params: { query: { task } }, signal })),
+    enabled: task !== "",
+  });
+
+export const datasets = (task: string) =>
+  queryOptions({
+    queryKey: ["learning", "datasets", task],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/datasets", { params: { query: { task } }, signal })),
+    enabled: task !== "",
+  });
+
+/** A version never changes. */
+export const dataset = (datasetId: number) =>
+  queryOptions({
+    queryKey: ["dataset", datasetId],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/datasets/{dataset_id}", { params: { path: { dataset_id: datasetId } }, signal })),
+    staleTime: Infinity,
+  });
+
+export const datasetRows = (datasetId: number, partition: "train" | "validation" | "test" | undefined, limit: number) =>
+  queryOptions({
+    queryKey: ["dataset", datasetId, "rows", partition ?? "all", limit],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/datasets/{dataset_id}/rows", {
+          params: { path: { dataset_id: datasetId }, query: { limit, ...(partition === undefined ? {} : { partition }) } },
+          signal,
+        }),
+      ),
+    staleTime: Infinity,
+    placeholderData: keepPreviousData,
+  });
+
+export const datasetDiff = (before: number, after: number) =>
+  queryOptions({
+    queryKey: ["dataset", after, "diff", before],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/datasets/{dataset_id}/diff/{other_id}", {
+          params: { path: { dataset_id: before, other_id: after } },
+          signal,
+        }),
+      ),
+    staleTime: Infinity,
+  });
+
+/** What a version would hold; it depends on everything that people have said so far. */
+export const datasetPlan = (request: BuildDataset) =>
+  queryOptions({
+    queryKey: ["learning", "plan", request],
+    queryFn: ({ signal }) => unwrap(client.POST("/api/v1/datasets/plan", { body: request, signal })),
+    staleTime: 0,
+    placeholderData: keepPreviousData,
+  });
+
+export const curationItem = (itemId: number) =>
+  queryOptions({
+    queryKey: ["curation", "item", itemId],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/curation/items/{curation_item_id}", {
+          params: { path: { curation_item_id: itemId } },
+          signal,
+        }),
+      ),
+  });
+
+export const lineage = (dropId: number, inspection: number | undefined) =>
+  queryOptions({
+    queryKey: ["learning", "lineage", dropId, inspection ?? "best"],
+    queryFn: ({ signal }) =>
+      unwrap(
+        client.GET("/api/v1/drops/{drop_id}/lineage", {
+          params: { path: { drop_id: dropId }, query: inspection === undefined ? {} : { inspection } },
+          signal,
+        }),
+      ),
   });

@@ -328,6 +328,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/drops/{drop_id}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where the scores of a drop come from
+         * @description Each score with its model version, the data set that taught it, and whose answers that holds.
+         */
+        get: operations["get_drop_lineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -622,6 +642,106 @@ export interface paths {
         get: operations["list_layouts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which models do the work
+         * @description Per review task: what is in production, what it replaced, what waits, and everything that was decided.
+         */
+        get: operations["list_model_roles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-roles/promotions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promote a model
+         * @description Asks for a job that judges a model beside production on the frozen test set, and promotes it if it passes.
+         */
+        post: operations["promote_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-roles/retirements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire a model
+         * @description Takes a candidate or a shadow off the list; what is in production is rolled back instead.
+         */
+        post: operations["retire_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-roles/roll-backs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go back
+         * @description The model before, or the default, does the work again; scores that were made stay.
+         */
+        post: operations["roll_back_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/model-roles/shadows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a model score in the shadow
+         * @description The model scores silently beside the one in production from now on.
+         */
+        post: operations["shadow_model"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1393,6 +1513,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/training-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List trainings
+         * @description All trainings, the newest first, with what was measured on the way.
+         */
+        get: operations["list_training_runs"];
+        put?: never;
+        /**
+         * Train a model
+         * @description Asks for a job that trains a model on a data set and records it as a candidate, judged on the test set.
+         */
+        post: operations["train_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1597,6 +1741,24 @@ export interface components {
          * @enum {string}
          */
         CombinationRule: "max" | "mean" | "product" | "noisy-or";
+        /**
+         * ContributionView
+         * @description What one person gave to a data set.
+         */
+        ContributionView: {
+            /**
+             * Images
+             * @description Images that rest on it, too.
+             */
+            images: number;
+            /** Name */
+            name: string;
+            /**
+             * Part
+             * @enum {string}
+             */
+            part: "curator" | "annotator";
+        };
         /**
          * CurationAnswerRequest
          * @description One curator's answer to an item of the queue.
@@ -2086,6 +2248,36 @@ export interface components {
             score: components["schemas"]["ExperimentScoreView"] | null;
             /** Taken At */
             taken_at: string | null;
+        };
+        /**
+         * DropLineageView
+         * @description Where the scores of a drop at an inspection come from.
+         */
+        DropLineageView: {
+            /** Barcode */
+            barcode: string;
+            /** Drop */
+            drop: number;
+            /** Drop Id */
+            drop_id: number;
+            /** Inspection */
+            inspection: number;
+            /** Plate Id */
+            plate_id: number;
+            /** Probability */
+            probability: number | null;
+            /**
+             * Rule
+             * @description How visible and UV became one.
+             */
+            rule: string | null;
+            /**
+             * Scores
+             * @description By modality, the newest first.
+             */
+            scores: components["schemas"]["ScoreLineageView"][];
+            /** Well */
+            well: string;
         };
         /**
          * ErasedBox
@@ -2740,6 +2932,20 @@ export interface components {
             train: components["schemas"]["DatasetRowView"];
         };
         /**
+         * LearntImageView
+         * @description This very image, as a data set holds it.
+         */
+        LearntImageView: {
+            /** Annotation Id */
+            annotation_id: number | null;
+            /** Curation Item Id */
+            curation_item_id: number | null;
+            /** Label */
+            label: string;
+            partition: components["schemas"]["Partition"];
+            source: components["schemas"]["LabelSource"];
+        };
+        /**
          * MarksView
          * @description What people said of a micrograph.
          */
@@ -2953,6 +3159,71 @@ export interface components {
         ModelReference: {
             /** Name */
             name: string;
+            /** Version */
+            version: string;
+        };
+        /**
+         * ModelRolesView
+         * @description Which model does the work of a task, what it replaced, and what waits.
+         */
+        ModelRolesView: {
+            /**
+             * Before
+             * @description The ways back, the latest first.
+             */
+            before: components["schemas"]["RoleEventView"][];
+            /** Candidates */
+            candidates: components["schemas"]["RoleEventView"][];
+            /**
+             * Default Model
+             * @description What does the work while nothing is promoted.
+             */
+            default_model: string;
+            /**
+             * History
+             * @description Every event, the newest first, without its evidence.
+             */
+            history: components["schemas"]["RoleEventView"][];
+            production: components["schemas"]["RoleEventView"] | null;
+            /** Shadows */
+            shadows: components["schemas"]["RoleEventView"][];
+            /** Task */
+            task: string;
+        };
+        /**
+         * ModelStepView
+         * @description A model version and what it rests on.
+         */
+        ModelStepView: {
+            dataset: components["schemas"]["DatasetView"] | null;
+            /**
+             * Events
+             * @description The roles it was given, without their evidence.
+             */
+            events: components["schemas"]["RoleEventView"][];
+            /** @description Where the data set holds the scored image itself. */
+            learnt: components["schemas"]["LearntImageView"] | null;
+            /** Name */
+            name: string;
+            /**
+             * People
+             * @description Whose answers the data set holds, the busiest first.
+             */
+            people: components["schemas"]["ContributionView"][];
+            /** @description None where it was not trained here. */
+            run: components["schemas"]["TrainingRunView"] | null;
+            /** Summary */
+            summary: string;
+            /**
+             * Synthetic
+             * @description Whether it was trained on simulated images only.
+             */
+            synthetic: boolean;
+            /**
+             * Trained On
+             * @description As its card says.
+             */
+            trained_on: string;
             /** Version */
             version: string;
         };
@@ -3521,6 +3792,34 @@ export interface components {
             model?: string | null;
         };
         /**
+         * PromoteRequest
+         * @description A promotion.
+         */
+        PromoteRequest: {
+            /**
+             * Dataset
+             * @description Whose frozen test set judges; none: the newest.
+             */
+            dataset?: string | null;
+            /**
+             * Despite Gate
+             * @description Promote although the gate refuses; `why` is needed.
+             * @default false
+             */
+            despite_gate: boolean;
+            /** Model */
+            model: string;
+            /** Task */
+            task: string;
+            /** Who */
+            who: string;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /**
          * RecordedSessionView
          * @description A recorded session.
          */
@@ -3669,6 +3968,77 @@ export interface components {
             title: string;
         };
         /**
+         * RoleEventView
+         * @description A model version was given a role. Events are only ever added.
+         */
+        RoleEventView: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Evidence
+             * @description The gate's `verdict` with its checks, and the `comparison` that it saw; empty where nothing was judged.
+             */
+            evidence: {
+                [key: string]: unknown;
+            };
+            /**
+             * Goes Back
+             * @description In production again, as what came after was given up.
+             */
+            goes_back: boolean;
+            /** Id */
+            id: number;
+            /**
+             * Model
+             * @description As `name@version`.
+             */
+            model: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "candidate" | "shadow" | "production" | "retired";
+            /** Who */
+            who: string;
+            /** Why */
+            why: string;
+        };
+        /**
+         * RoleRequest
+         * @description Whose role changes, who does it, and why.
+         */
+        RoleRequest: {
+            /** Model */
+            model: string;
+            /** Task */
+            task: string;
+            /** Who */
+            who: string;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /**
+         * RollBackRequest
+         * @description A way back.
+         */
+        RollBackRequest: {
+            /** Task */
+            task: string;
+            /** Who */
+            who: string;
+            /**
+             * Why
+             * @default
+             */
+            why: string;
+        };
+        /**
          * ScoredImageView
          * @description A source image with what the models say of it, newest first.
          */
@@ -3712,6 +4082,34 @@ export interface components {
             um_per_pixel: number | null;
             /** Width Px */
             width_px: number;
+        };
+        /**
+         * ScoreLineageView
+         * @description Where the score of an image comes from.
+         */
+        ScoreLineageView: {
+            /** Error */
+            error: string | null;
+            /** Image Id */
+            image_id: number;
+            /**
+             * Is Current
+             * @description Whether the score that lists and maps show rests on it.
+             */
+            is_current: boolean;
+            modality: components["schemas"]["Modality"];
+            /** Probability */
+            probability: number | null;
+            /**
+             * Scored At
+             * Format: date-time
+             */
+            scored_at: string;
+            /**
+             * Steps
+             * @description The model that made it, what its training began with, and so on.
+             */
+            steps: components["schemas"]["ModelStepView"][];
         };
         /**
          * ScoreRequest
@@ -3889,6 +4287,98 @@ export interface components {
             synthetic: boolean;
             /** Version */
             version: string;
+        };
+        /**
+         * TrainingRunView
+         * @description A training.
+         */
+        TrainingRunView: {
+            /**
+             * Course
+             * @description What was measured on the way, and at the end `verdict` and `comparison`.
+             */
+            course: {
+                [key: string]: unknown;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Dataset
+             * @description Such as `crystals/visible#3`.
+             */
+            dataset: string | null;
+            /** Dataset Id */
+            dataset_id: number | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Id */
+            id: number;
+            /** Method */
+            method: string;
+            /**
+             * Model
+             * @description What came of it, as `name@version`.
+             */
+            model: string | null;
+            /**
+             * Name
+             * @description Of the model to be.
+             */
+            name: string;
+            /** Problem */
+            problem: string | null;
+            /** Seed */
+            seed: number;
+            /**
+             * Start
+             * @description The model or checkpoint that it began with.
+             */
+            start: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "finished" | "stopped" | "failed";
+            /** Task */
+            task: string;
+        };
+        /**
+         * TrainModelRequest
+         * @description What is trained, and from what.
+         */
+        TrainModelRequest: {
+            /**
+             * Dataset
+             * @description A version, such as `crystals/visible#3`; none: the newest.
+             */
+            dataset?: string | null;
+            /**
+             * Epochs
+             * @description Of `lora`.
+             * @default 1
+             */
+            epochs: number;
+            /**
+             * Method
+             * @default fast-head
+             * @enum {string}
+             */
+            method: "fast-head" | "lora";
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Start
+             * @description Name of a model to begin with; none: what is in production, or the default.
+             */
+            start?: string | null;
+            /** Task */
+            task: string;
         };
         /**
          * TrainRequest
@@ -4689,6 +5179,52 @@ export interface operations {
             };
         };
     };
+    get_drop_lineage: {
+        parameters: {
+            query?: {
+                /** @description Its number; none: the best one. */
+                inspection?: number | null;
+                /** @description One way of scoring; none: the plate's newest. */
+                scoring?: number | null;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a drop. */
+                drop_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DropLineageView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stream_events: {
         parameters: {
             query?: never;
@@ -5338,6 +5874,278 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LayoutView"][];
+                };
+            };
+        };
+    };
+    list_model_roles: {
+        parameters: {
+            query?: {
+                /** @description Only of this review task, such as crystals/visible. */
+                task?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelRolesView"][];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    promote_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PromoteRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retire_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelRolesView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollBackRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelRolesView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shadow_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelRolesView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -7199,6 +8007,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TestSetView"][];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_training_runs: {
+        parameters: {
+            query?: {
+                /** @description Only of this review task, such as crystals/visible. */
+                task?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingRunView"][];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    train_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainModelRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unprocessable Entity */

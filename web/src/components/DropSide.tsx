@@ -1,4 +1,5 @@
 /** Beside the images: what people say, what the model says (kept apart), and where the images come from. */
+import { Link } from "react-router";
 import { type DropDetail, type DropInspection, originalUrl } from "../api/client";
 import { ago, bytes, dateTime, percent, percentOrDash } from "../logic/format";
 import { imageName, type ShownImages } from "../logic/images";
@@ -111,6 +112,9 @@ function ModelScore({ drop, inspection }: { drop: DropDetail; inspection: DropIn
       <p className="muted small-print">
         {model?.name} {model?.version} · {scoring.rule} · alarm from {percent(scoring.alarm_threshold)}
       </p>
+      <Link to={`/plates/${drop.plate_id}/drops/${drop.id}/lineage?inspection=${inspection.number}`}>
+        Where does this score come from?
+      </Link>
     </>
   );
 }

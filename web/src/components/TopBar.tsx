@@ -12,6 +12,7 @@ const PAGES: readonly { to: string; name: string; icon: IconName }[] = [
   { to: "/", name: "Plates", icon: "plates" },
   { to: "/hits", name: "Hits", icon: "hits" },
   { to: "/curation", name: "Curation", icon: "curation" },
+  { to: "/learning", name: "Learning", icon: "learning" },
   { to: "/particles", name: "Particles", icon: "particles" },
   { to: "/targeting", name: "Targeting", icon: "target" },
   { to: "/models", name: "Models", icon: "models" },

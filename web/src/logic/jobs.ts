@@ -4,6 +4,9 @@ import type { Job } from "../api/client";
 const TITLES: Readonly<Record<string, string>> = {
   "crystals.import": "Importing",
   "crystals.score": "Scoring",
+  "loop.dataset": "Building data set",
+  "loop.train": "Training on",
+  "loop.promote": "Judging",
   "particles.scan": "Looking through",
   "particles.pick": "Picking",
   "particles.train": "Training",

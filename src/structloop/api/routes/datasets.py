@@ -21,6 +21,7 @@ from structloop.api.dataset_shapes import (
 )
 from structloop.api.dependencies import DatabaseDependency, KeptFilesDependency, QueueDependency
 from structloop.api.errors import problems
+from structloop.api.learning_views import dataset_view
 from structloop.api.routes.parameters import DatasetId, Limit, Offset
 from structloop.api.shapes import JobView
 from structloop.api.submitting import job_view
@@ -28,7 +29,6 @@ from structloop.crystals.datasets import LabelChoice, crystal_task, plan_crystal
 from structloop.jobs import job_key
 from structloop.loop.datasets import (
     BuildSettings,
-    DatasetInfo,
     FrozenTestSetInfo,
     GroupBy,
     ManifestRow,
@@ -64,7 +64,7 @@ def list_review_tasks() -> list[ReviewTaskView]:
 @router.get("/datasets", operation_id="list_datasets", summary="List versions of data sets")
 def list_datasets(database: DatabaseDependency, task: TaskChoice = None) -> list[DatasetView]:
     """All versions, the newest first."""
-    return [_view(info) for info in find_datasets(database, task)]
+    return [dataset_view(info) for info in find_datasets(database, task)]
 
 
 @router.get("/test-sets", operation_id="list_test_sets", summary="List frozen test sets")
@@ -76,7 +76,7 @@ def list_test_sets(database: DatabaseDependency, task: TaskChoice = None) -> lis
 @router.get("/datasets/{dataset_id}", operation_id="get_dataset", summary="A version", responses=_NOT_FOUND)
 def get_dataset_version(database: DatabaseDependency, dataset_id: DatasetId) -> DatasetView:
     """A version with its counts, and how it was made."""
-    return _view(get_dataset(database, dataset_id))
+    return dataset_view(get_dataset(database, dataset_id))
 
 
 @router.get(
@@ -113,8 +113,8 @@ def compare_datasets(
     before, after = get_dataset(database, dataset_id), get_dataset(database, other_id)
     diff = compare(dataset_rows(before, files), dataset_rows(after, files))
     return DatasetDiffView(
-        before=_view(before),
-        after=_view(after),
+        before=dataset_view(before),
+        after=dataset_view(after),
         counts=summarise(diff),
         added=_row_views(database, diff.added[:_SHOWN]),
         removed=_row_views(database, diff.removed[:_SHOWN]),
@@ -181,24 +181,6 @@ def _task_view(task: ReviewTask) -> ReviewTaskView:
         modality=task.modality,
         details={label: list(kinds) for label, kinds in task.details.items()},
         curated_as=task.curated_as,
-    )
-
-
-def _view(info: DatasetInfo) -> DatasetView:
-    return DatasetView(
-        id=info.id,
-        name=info.name,
-        task=info.task,
-        number=info.number,
-        parent_id=info.parent_id,
-        test_set_id=info.test_set_id,
-        test_set=info.test_set,
-        manifest_sha256=info.manifest_sha256,
-        counts=info.counts,
-        settings=info.settings,
-        made_by=info.made_by,
-        why=info.why,
-        created_at=info.created_at,
     )
 
 

@@ -97,6 +97,18 @@ def history(database: Database, task: str) -> list[RoleEvent]:
         return _events(session, task)
 
 
+def events_of(database: Database, version_id: int) -> list[RoleEvent]:
+    """The roles that a model version was given in any task, the first first."""
+    with database.reading() as session:
+        rows = session.execute(
+            select(ModelRole, ModelVersion.name, ModelVersion.version)
+            .join(ModelVersion, ModelVersion.id == ModelRole.model_version_id)
+            .where(ModelRole.model_version_id == version_id)
+            .order_by(ModelRole.id)
+        )
+        return [_event(row, f"{name}@{version}") for row, name, version in rows]
+
+
 def standing(database: Database, task: str) -> Standing:
     """The roles that hold in a task now."""
     return fold(task, history(database, task))
@@ -250,6 +262,7 @@ __all__ = [
     "Role",
     "RoleEvent",
     "Standing",
+    "events_of",
     "fold",
     "give_role",
     "history",

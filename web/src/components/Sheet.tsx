@@ -1,0 +1,46 @@
+/** A dialog that asks for something before it is done. */
+import { type ReactNode, type SubmitEvent, useEffect, useRef } from "react";
+import { Icon } from "./Icon";
+
+interface Props {
+  readonly title: string;
+  readonly action: string;
+  readonly disabled?: boolean;
+  readonly wide?: boolean;
+  readonly onSubmit: () => void;
+  readonly onClose: () => void;
+  readonly children: ReactNode;
+}
+
+/** Shown as long as it is rendered. */
+export function Sheet({ title, action, disabled = false, wide = false, onSubmit, onClose, children }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    dialog.current?.showModal();
+  }, []);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    onSubmit();
+  };
+  return (
+    <dialog ref={dialog} className={wide ? "sheet" : "sheet small"} aria-label={title} onClose={onClose}>
+      <header>
+        <h2>{title}</h2>
+        <button type="button" className="button quiet icon" aria-label="Close" onClick={onClose}>
+          <Icon name="close" />
+        </button>
+      </header>
+      <form className="form" onSubmit={submit}>
+        {children}
+        <div className="ends">
+          <button type="button" className="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" className="button primary" disabled={disabled}>
+            {action}
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}
