@@ -33,7 +33,7 @@ PUBLISHED = {
     "largest share of false alarms, AXIS cycle 1": (75 + 428) / 14_400,
     "images a minute": 30.0,
 }
-"""Figures that the rates are held against by the tests; crystals.md of the project's reference lists their sources."""
+"""Figures that the rates are held against by the tests; sources: the explanation "The problem and the loop"."""
 
 SESSION_S = 3600.0
 """After so long an expert rests and starts afresh."""
