@@ -147,7 +147,6 @@ function Build({ task, who, onClose }: { task: string; who: string; onClose: () 
         Why
         <input
           className="field"
-          autoFocus
           maxLength={1000}
           value={why}
           onChange={(event) => {

@@ -218,7 +218,6 @@ function ChangeSheet({ asked, task, who, onClose }: { asked: Asked; task: string
         {asked.change === "despite" ? "Why" : "Why, for those who come after"}
         <input
           className="field"
-          autoFocus
           maxLength={1000}
           value={why}
           onChange={(event) => {

@@ -17,6 +17,8 @@ export function Sheet({ title, action, disabled = false, wide = false, onSubmit,
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     dialog.current?.showModal();
+    // A dialog that opens gives the focus to its first button, the one that closes it.
+    dialog.current?.querySelector<HTMLElement>("form input.field")?.focus();
   }, []);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
