@@ -5,7 +5,7 @@ values, tile by tile, fit best together; nothing is fitted to a tile alone.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import interpolate, ndimage, optimize
@@ -13,7 +13,7 @@ from scipy import interpolate, ndimage, optimize
 from structloop.micrographs.ctf.refining import Refined
 from structloop.micrographs.ctf.rings import Rings
 from structloop.micrographs.ctf.spectra import Spectra
-from structloop.micrographs.ctf.transfer import Array64, Defocus, Lens
+from structloop.micrographs.ctf.transfer import Array64, Lens
 
 _REACH_UM = 0.5
 _STEP_UM = 0.01
@@ -115,16 +115,20 @@ def _compared(
         rings.envelope[columns],
         0,
     )
-    scores = np.empty((len(flat), len(offsets)))
+    shapes = np.empty((len(offsets), flat.shape[1]), np.float32)
+    norms = np.empty(len(offsets))
     now = fit.defocus
     for place, offset in enumerate(offsets):
-        wave, _ = part.wave(lens, Defocus(now.mean_um + offset, now.along_um, now.across_um, now.phase_shift_rad))
+        wave, _ = part.wave(lens, replace(now, mean_um=now.mean_um + float(offset)))
         shape = amplitude * wave
-        norm = float((certain * shape * shape).sum())
-        scores[:, place] = flat @ (certain * shape).astype(np.float32).ravel() - norm / 2
-        if abs(offset) < _STEP_UM / 2:
-            strength = (scores[:, place] + norm / 2) / max(norm, 1e-12)
-            spread = np.where(used, 1 / np.sqrt(np.maximum(norm * spectra.usable, 1e-12)), np.inf)
+        weighted = certain * shape
+        norms[place] = float((weighted * shape).sum())
+        shapes[place] = weighted.ravel()
+    scores = (flat @ shapes.T).astype(np.float64) - norms / 2
+    middle = len(offsets) // 2
+    norm = max(float(norms[middle]), 1e-12)
+    strength = (scores[:, middle] + norm / 2) / norm
+    spread = np.where(used, 1 / np.sqrt(np.maximum(norm * spectra.usable, 1e-12)), np.inf)
     scores *= spectra.usable[:, None]
     return scores, np.where(used, strength, 0.0), spread
 
