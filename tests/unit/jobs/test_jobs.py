@@ -128,6 +128,10 @@ def test_a_running_job_is_canceled_and_keeps_its_result(workspace: Workspace, co
         queue.cancel(job)
         with pytest.raises(JobCanceledError):
             queue.wait(job, timeout_s=TIMEOUT_S)
+        # It is called canceled at once; what it had done is written when its function has ended.
+        deadline = time.monotonic() + TIMEOUT_S
+        while not queue.result(job) and time.monotonic() < deadline:
+            time.sleep(0.02)
     assert (queue.result(job) or {})["stopped"] is True
     assert queue.cancel(job).state is JobState.CANCELED
 

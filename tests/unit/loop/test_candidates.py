@@ -1,5 +1,6 @@
 """From a data set to a candidate, its evidence, and production by person or by policy."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,12 +32,12 @@ ORDER = TrainingOrder(TASK, start=TINY)
 
 
 @pytest.fixture
-def bench(home: Path, tmp_path: Path, database: Database) -> Bench:
+def bench(home: Path, tmp_path: Path, database: Database) -> Iterator[Bench]:
     add_tiny_model(home, tmp_path / "scratch")
-    workspace = open_workspace(home, threads=1, runtime="torch", precision="fp32", database_url=database.url)
-    made = replace(bench_of(workspace), database=database)
-    store_dataset(database, made.kept, tmp_path / "images")
-    return made
+    with open_workspace(home, threads=1, runtime="torch", precision="fp32", database_url=database.url) as workspace:
+        made = replace(bench_of(workspace), database=database)
+        store_dataset(database, made.kept, tmp_path / "images")
+        yield made
 
 
 def test_a_training_ends_with_a_candidate_and_its_lineage(bench: Bench) -> None:

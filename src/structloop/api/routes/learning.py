@@ -64,7 +64,12 @@ def train_model(queue: QueueDependency, body: TrainModelRequest) -> JobView:
     return job_view(queue.progress(queue.submit("loop.train", request, subject, job_key("loop.train", request))))
 
 
-@router.get("/model-roles", operation_id="list_model_roles", summary="Which models do the work")
+@router.get(
+    "/model-roles",
+    operation_id="list_model_roles",
+    summary="Which models do the work",
+    responses=problems(HTTPStatus.NOT_FOUND),
+)
 def list_model_roles(
     database: DatabaseDependency, models: ModelsDependency, task: TaskChoice = None
 ) -> list[ModelRolesView]:
