@@ -95,9 +95,11 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def shared_server(filled_home: Path) -> Iterator[Server]:
-    """One server for all tests that leave it running."""
-    server = Server(filled_home)
+def shared_server(filled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that leave it running, on a copy: others begin with the home as it was."""
+    home = tmp_path_factory.mktemp("shared") / "home"
+    shutil.copytree(filled_home, home)
+    server = Server(home)
     server.start()
     yield server
     server.stop()
