@@ -8,6 +8,7 @@ import { CurationSide } from "../components/CurationSide";
 import { DropPane } from "../components/DropPane";
 import { FillQueue } from "../components/FillQueue";
 import { Icon } from "../components/Icon";
+import { LinkZoom } from "../components/LinkZoom";
 import { useSwitch } from "../components/preferences";
 import { TimeCourse } from "../components/TimeCourse";
 import { showToast } from "../components/toasts";
@@ -222,18 +223,7 @@ function Item({ item, curator, sitting, onLeave }: ItemProps) {
           <button type="button" className="button icon" title="Fit into view (f)" aria-label="Fit into view" onClick={link.fit}>
             <Icon name="fit" />
           </button>
-          <button
-            type="button"
-            className="button icon"
-            title="Link zoom of visible and UV (l)"
-            aria-label="Link zoom of visible and UV"
-            aria-pressed={linked}
-            onClick={() => {
-              setLinked(!linked);
-            }}
-          >
-            <Icon name="link" />
-          </button>
+          <LinkZoom linked={linked} onChange={setLinked} />
           <button type="button" className="button" title="Put it behind the others (j)" onClick={actions.j}>
             Later
           </button>

@@ -7,6 +7,7 @@ import { Failure, Segmented } from "../components/basics";
 import { DropPane } from "../components/DropPane";
 import { DropSide } from "../components/DropSide";
 import { Icon } from "../components/Icon";
+import { LinkZoom } from "../components/LinkZoom";
 import { useSwitch } from "../components/preferences";
 import { TimeCourse } from "../components/TimeCourse";
 import { showToast } from "../components/toasts";
@@ -236,20 +237,7 @@ export default function DropPage() {
           >
             1:1
           </button>
-          {hasOther && hasVisible && (
-            <button
-              type="button"
-              className="button icon"
-              title="Link zoom of visible and UV (l)"
-              aria-label="Link zoom of visible and UV"
-              aria-pressed={linked}
-              onClick={() => {
-                setLinked(!linked);
-              }}
-            >
-              <Icon name="link" />
-            </button>
-          )}
+          {hasOther && hasVisible && <LinkZoom linked={linked} onChange={setLinked} />}
           <button
             type="button"
             className="button"
