@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from loop_facilities.batches import TestSet
 from loop_facilities.drops import Drops, card, default_cache, prepare_all, read
+from loop_facilities.keeping import code_digest
 from loop_facilities.models import calibrated
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
@@ -29,7 +30,7 @@ from structloop.loop.training.fast_head import LabelledFeatures, fit_fast_head
 from structloop.schema.images import Modality
 from structloop.schema.loop import CurationReason
 from structloop.schema.models import ModelCard
-from structloop.simulation.laboratories import LABORATORIES
+from structloop.simulation.laboratories import DEVELOPMENT, LABORATORIES
 
 PREVALENCE = 0.05
 WELLS, PLATES = 96, 3
@@ -64,7 +65,7 @@ def deal(drops: Drops, labels: int, seed: int) -> Afternoon:
     truth = np.isin(chosen, crystals)
     features = np.where(truth[:, None], drops.grown[chosen], drops.bare[chosen])
     grown = drops.can_grow[test]
-    held = TestSet(np.where(grown[:, None], drops.grown[test], drops.bare[test]), grown, PREVALENCE)
+    held = TestSet(test, np.where(grown[:, None], drops.grown[test], drops.bare[test]), grown, PREVALENCE)
     return Afternoon(features, truth, held)
 
 
@@ -133,7 +134,7 @@ def compare(folder: Path, lab: str, labels: int, seeds: int) -> float:
     """
     found: dict[str, list[float]] = defaultdict(list)
     for seed in range(seeds):
-        kept = folder / "forty" / f"{lab}-{labels}-{seed}.json"
+        kept = folder / "forty" / code_digest() / f"{lab}-{labels}-{seed}.json"
         if not kept.exists():
             drops = read(folder, lab, labels + TEST_DROPS)
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +166,7 @@ def main() -> None:
     """Compares."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--lab", choices=LABORATORIES, default="steep")
+    parser.add_argument("--lab", choices=(*LABORATORIES, *DEVELOPMENT), default="steep")
     parser.add_argument("--labels", type=int, default=ALL)
     parser.add_argument("--cache", type=Path, default=default_cache())
     options = parser.parse_args()

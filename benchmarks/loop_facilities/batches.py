@@ -24,6 +24,7 @@ class Labelled:
     """Drops as a run has them, all batches one after the other.
 
     Attributes:
+        drop: `(n,)` which of the laboratory's drops it is.
         features: `(n, width)`.
         truth: `(n,)` whether there are crystals.
         is_micro: `(n,)` whether these are microcrystals.
@@ -34,6 +35,7 @@ class Labelled:
         seconds: How long the experts took, all together.
     """
 
+    drop: NDArray[np.intp]
     features: NDArray[np.float32]
     truth: Bools
     is_micro: Bools
@@ -60,6 +62,7 @@ class TestSet:
     on as there are; where prevalence matters, drops are weighted to the natural one.
     """
 
+    drop: NDArray[np.intp]
     features: NDArray[np.float32]
     truth: Bools
     prevalence: float
@@ -72,7 +75,13 @@ class TestSet:
 
 
 def draw(
-    drops: Drops, seed: int, *, prevalence: float, rates: ExpertRates, cycles: int = CYCLES, plates: int = PLATES
+    drops: Drops,
+    seed: int,
+    *,
+    prevalence: float,
+    rates: ExpertRates,
+    plates: int = PLATES,
+    test_drops: int = TEST_DROPS,
 ) -> tuple[Labelled, TestSet]:
     """Deals a laboratory's drops: first the frozen test set, then plates for every cycle.
 
@@ -81,10 +90,10 @@ def draw(
     """
     rng = np.random.default_rng([seed, 909])
     order = rng.permutation(len(drops))
-    wanted = cycles * plates * WELLS
-    if len(order) < TEST_DROPS + wanted:
-        raise ValueError(f"{len(order)} drops are too few for {TEST_DROPS} to test on and {wanted} on plates")
-    test, rest = order[:TEST_DROPS], order[TEST_DROPS:]
+    wanted = CYCLES * plates * WELLS
+    if len(order) < test_drops + wanted:
+        raise ValueError(f"{len(order)} drops are too few for {test_drops} to test on and {wanted} on plates")
+    test, rest = order[:test_drops], order[test_drops:]
     grows = rest[drops.can_grow[rest]]
     # Each drop holds crystals with the probability `prevalence`; those that can are a random part of all.
     crystals = grows[: rng.binomial(wanted, prevalence)]
@@ -101,14 +110,14 @@ def draw(
         truth, np.nan_to_num(seen), _SHARED_HARDNESS * tempting + np.sqrt(1 - _SHARED_HARDNESS**2) * own
     )
     is_micro = truth & drops.is_micro[chosen]
-    plate = np.repeat(np.arange(cycles * plates), WELLS)
+    plate = np.repeat(np.arange(CYCLES * plates), WELLS)
     people = [Expert(rates, seed * 100 + number) for number in range(SCORERS)]
     human, seconds = np.zeros(wanted, np.bool_), 0.0
-    for number in range(cycles * plates):
+    for number in range(CYCLES * plates):
         rows = plate == number
         given = people[number % SCORERS].answer(truth[rows], is_micro[rows], hardness[rows])
         human[rows] = given.labels == POSITIVE
         seconds += float(given.seconds.sum())
     grown = drops.can_grow[test]
-    held = TestSet(np.where(grown[:, None], drops.grown[test], drops.bare[test]), grown, prevalence)
-    return Labelled(features, truth, is_micro, hardness, human, plate, plate // plates, seconds), held
+    held = TestSet(test, np.where(grown[:, None], drops.grown[test], drops.bare[test]), grown, prevalence)
+    return Labelled(chosen, features, truth, is_micro, hardness, human, plate, plate // plates, seconds), held

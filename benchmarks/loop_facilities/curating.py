@@ -14,9 +14,6 @@ from structloop.schema.loop import UNCERTAIN, CurationReason, CurationState
 from structloop.simulation.experts import POSITIVE, Expert, ExpertRates
 from structloop.simulation.experts import UNCERTAIN as SHRUG
 
-SHARES = {CurationReason.LABEL_ERROR: 0.5, CurationReason.DISAGREEMENT: 0.4, CurationReason.AUDIT: 0.1}
-"""All drops have a label here and one modality, so the reasons for drops without a label find nothing."""
-
 UNTOUCHED, NEITHER = -2, -1
 Floats = NDArray[np.float64]
 Chooser = Callable[["Curation", Labelled, "Said", NDArray[np.bool_], int], list[int]]
@@ -24,15 +21,17 @@ Chooser = Callable[["Curation", Labelled, "Said", NDArray[np.bool_], int], list[
 
 @dataclass(frozen=True)
 class Said:
-    """What the model in production says of the drops.
+    """What models said of the drops.
 
     Attributes:
-        probability: `(n,)`; of drops that it was trained on, out of fold.
-        alarm: Its threshold.
+        probability: `(n,)`, by the model that was in production when the drop's batch came.
+        alarm: `(n,)`, its threshold.
+        out_of_sample: `(n,)`, by a model that has not learnt from the drop's label.
     """
 
     probability: Floats
-    alarm: float
+    alarm: Floats
+    out_of_sample: Floats
 
 
 @dataclass
@@ -76,18 +75,19 @@ class Curation:
 
 
 def by_queue(done: Curation, drops: Labelled, said: Said, known: NDArray[np.bool_], size: int) -> list[int]:
-    """What the loop's queue takes first: suspected label errors, disagreements, and an audit of agreements."""
+    """What the loop's queue takes first, by its usual shares.
+
+    All drops have a label here and one modality, so that the reasons for drops without a label find nothing, and
+    suspected label errors, disagreements and an audit of agreements share the queue.
+    """
     items = scored(drops, said, known & (done.settled == UNTOUCHED))
     rng = np.random.default_rng(len(done.order))
     found = {
-        CurationReason.LABEL_ERROR: label_errors(items),
+        CurationReason.LABEL_ERROR: label_errors(items, said.out_of_sample),
         CurationReason.DISAGREEMENT: disagreements(items),
         CurationReason.AUDIT: agreements(items, rng),
     }
-    return [
-        each.index
-        for each in mix(found, size, project=items.project, item=items.item, shares=SHARES, present=done.order)
-    ]
+    return [each.index for each in mix(found, size, project=items.project, item=items.item, present=done.order)]
 
 
 def at_random(done: Curation, drops: Labelled, said: Said, known: NDArray[np.bool_], size: int) -> list[int]:
@@ -97,12 +97,18 @@ def at_random(done: Curation, drops: Labelled, said: Said, known: NDArray[np.boo
     return [int(index) for index in rng.permutation(waiting)[:size]]
 
 
+def standing(done: Curation, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The drops whose labels join the data set, as `LabelChoice.STANDING` has it: all but what could not be settled."""
+    joining: NDArray[np.bool_] = known & (done.settled != NEITHER)
+    return joining
+
+
 def scored(drops: Labelled, said: Said, waiting: NDArray[np.bool_]) -> ScoredItems:
     """Drops as selection looks at them; those that do not wait for a curator count as unlabelled."""
     count = len(drops)
     return ScoredItems(
         probability=said.probability,
-        threshold=np.full(count, said.alarm),
+        threshold=said.alarm,
         human=np.where(waiting, drops.human.astype(np.int8), np.int8(-1)).astype(np.int8),
         views=said.probability[:, None],
         project=np.zeros(count, np.int64),

@@ -22,14 +22,18 @@ from structloop.models.runtime import Runtime
 from structloop.schema.images import Modality
 from structloop.schema.models import ModelCard
 from structloop.simulation.drops import Content, DropScene, render_visible_with_truth, sample_scene
-from structloop.simulation.laboratories import FAMILIAR, LABORATORIES, laboratory
+from structloop.simulation.laboratories import DEVELOPMENT, FAMILIAR, LABORATORIES, laboratory
 
 LONG_SIDE = 512
 """Pixels along the longer side of the renderings; the default's network looks at 512 x 416."""
 
+PICTURE = 224
+"""Pixels along both sides of the pictures that are kept for networks that are trained here."""
+
 CHUNK = 50
 CRYSTAL_SHARE = 0.35
 _FIRST_SCENE = 40_000_000
+_HALF = 13
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,17 @@ def base(home: Path) -> HeadBase:
 
 def prepare_all(folder: Path, name: str, count: int) -> None:
     """Renders what is missing of the first `count` drops of a laboratory; may run in several processes at once."""
-    for chunk in range(math.ceil(count / CHUNK)):
-        prepare(folder, name, chunk)
+    for place in range(math.ceil(count / CHUNK)):
+        prepare(folder, name, chunk_at(place))
+
+
+def chunk_at(place: int) -> int:
+    """Number of the chunk that is the `place`-th of a laboratory.
+
+    The first two halves of `_HALF` chunks take turns, so that two processes that render one half each have made the
+    first drops of all when they are half done.
+    """
+    return place // 2 + _HALF * (place % 2) if place < 2 * _HALF else place
 
 
 def prepare(folder: Path, name: str, chunk: int) -> None:
@@ -107,14 +120,14 @@ def read(folder: Path, name: str, count: int) -> Drops:
         FileNotFoundError: they were not prepared.
     """
     parts: dict[str, list[NDArray[np.float32]]] = {"bare": [], "grown": [], "prominence": []}
-    for chunk in range(math.ceil(count / CHUNK)):
-        with np.load(_file(folder, name, chunk)) as found:
+    for place in range(math.ceil(count / CHUNK)):
+        with np.load(_file(folder, name, chunk_at(place))) as found:
             for key, values in parts.items():
                 values.append(found[key])
     bare, grown, prominence = (np.concatenate(parts[key])[:count] for key in ("bare", "grown", "prominence"))
     log = -np.log(prominence.astype(np.float64))
     hardness = (log - np.nanmean(log)) / np.nanstd(log)
-    scenes = [_scene(name, index) for index in range(count)]
+    scenes = [_scene(name, chunk_at(index // CHUNK) * CHUNK + index % CHUNK) for index in range(count)]
     return Drops(
         bare=bare,
         grown=grown,
@@ -122,6 +135,19 @@ def read(folder: Path, name: str, count: int) -> Drops:
         hardness=hardness,
         lookalike=np.array([bool(_LOOKALIKES & set(scene.contents)) for scene in scenes]),
     )
+
+
+def pictures(folder: Path, name: str, drops: NDArray[np.intp], crystals: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Pictures `(n, PICTURE, PICTURE)` of some of a laboratory's drops, with or without crystals."""
+    found = np.empty((len(drops), PICTURE, PICTURE), np.uint8)
+    for place in np.unique(drops // CHUNK):
+        with np.load(_file(folder, name, chunk_at(int(place)))) as kept:
+            bare, grown = kept["bare_pictures"], kept["grown_pictures"]
+            of_row = np.cumsum(np.isfinite(kept["grown"][:, 0])) - 1
+        for index in np.flatnonzero(drops // CHUNK == place):
+            row = int(drops[index]) % CHUNK
+            found[index] = grown[of_row[row]] if crystals[index] else bare[row]
+    return found
 
 
 def _has_crystals(index: int) -> bool:
@@ -146,6 +172,7 @@ def _file(folder: Path, name: str, chunk: int) -> Path:
 def _render(folder: Path, name: str, chunk: int, target: Path) -> None:
     extractor = base(folder).extractor
     bare, grown = [], []
+    bare_pictures, grown_pictures = [], []
     prominence = np.full(CHUNK, np.nan, np.float32)
     rows: list[int] = []
     for row in range(CHUNK):
@@ -153,17 +180,32 @@ def _render(folder: Path, name: str, chunk: int, target: Path) -> None:
         picture = render_visible_with_truth(scene, LONG_SIDE, twin=bool(scene.crystals))
         without = picture.image if picture.twin is None else picture.twin
         bare.append(extractor.prepare(Image.fromarray(without)))
+        bare_pictures.append(_small(without))
         if picture.truth.crystal and picture.truth.recognisable:
             rows.append(row)
             grown.append(extractor.prepare(Image.fromarray(picture.image)))
+            grown_pictures.append(_small(picture.image))
             prominence[row] = picture.truth.prominence
     without_crystals = extractor.features(bare)
     with_crystals = np.full_like(without_crystals, np.nan)
     if rows:
         with_crystals[rows] = extractor.features(grown)
     unfinished = target.with_name(f"{target.stem}-{os.getpid()}.part.npz")
-    np.savez(unfinished, bare=without_crystals, grown=with_crystals, prominence=prominence)
+    np.savez_compressed(
+        unfinished,
+        bare=without_crystals,
+        grown=with_crystals,
+        prominence=prominence,
+        bare_pictures=np.stack(bare_pictures),
+        grown_pictures=np.stack(grown_pictures) if rows else np.zeros((0, PICTURE, PICTURE), np.uint8),
+    )
     unfinished.rename(target)
+
+
+def _small(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture as networks that are trained here look at it: grey, its aspect squashed."""
+    grey = Image.fromarray(picture).convert("L")
+    return np.asarray(grey.resize((PICTURE, PICTURE), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
 def main() -> None:
@@ -172,7 +214,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--drops", type=int, default=2600)
     parser.add_argument("--first", type=int, default=0, help="leave out so many, for another process to render")
-    parser.add_argument("names", nargs="*", default=[*LABORATORIES, FAMILIAR])
+    parser.add_argument("names", nargs="*", default=[*LABORATORIES, *DEVELOPMENT, FAMILIAR])
     options = parser.parse_args()
     # All laboratories grow together, so that something can be measured before all is there.
     for chunk in range(options.first // CHUNK, math.ceil(options.drops / CHUNK)):

@@ -1,8 +1,7 @@
-"""Models of the benchmark: a head, its probabilities calibrated for even odds, and its alarm threshold.
+"""Models of the benchmark: a head as structloop trains it, with the calibration and the alarm threshold that it gets.
 
-Two rules for an alarm are measured. `alarm` is how structloop sets it: the highest probability that finds a wanted
-share of the drops that are labelled crystal, out of fold. At even odds, `EVEN`, an alarm is where a drop would more
-likely hold a crystal than not, were half of the drops to hold one; that asks least of the labels.
+Nothing is set here. Beside the threshold as shipped, every model is measured `even`: with an alarm where a drop would
+more likely hold a crystal than not, were half of the drops to hold one.
 """
 
 from collections.abc import Sequence
@@ -19,23 +18,20 @@ from structloop.models.classifiers.fast_head import LinearHead, average_heads
 from structloop.schema.images import Modality
 from structloop.schema.models import Calibration, ModelCard, PlattCalibration
 
-EVEN = 0.5
-WANTED_RECALL = 0.8
-"""Of the drops that are labelled crystal. The 95 % that structloop asks for by default are beyond what these features
-give: half of the other drops alarm, which is where the rule stops."""
-
-STRENGTHS = tuple(float(10**power) for power in (1.5, 1.0, 0.5, 0.0, -0.5, -1.0, -2.0))
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Model:
-    """A head on the embedded default's features, with its calibration for even odds.
+    """A head on the embedded default's features.
 
     Attributes:
         head: The head.
         calibration: Its calibration.
         alarm: Its threshold.
+        even: The probability of a drop that would be as likely with as without crystals, were half of the drops to
+            hold them: the prevalence for which the probabilities hold.
         out_of_fold: `(n,)` probabilities of the items that it was trained on, each by a head that had not seen the
             item's plate; empty for a model that was not trained here.
     """
@@ -43,6 +39,7 @@ class Model:
     head: LinearHead
     calibration: Calibration
     alarm: float
+    even: float
     out_of_fold: Floats
 
     def probability(self, features: NDArray[np.float32]) -> Floats:
@@ -52,46 +49,55 @@ class Model:
 
 def calibrated(calibration: Calibration, log_odds: Floats) -> Floats:
     """Probabilities of log-odds."""
-    return apply_calibration(calibration, np.stack([log_odds / 2, -log_odds / 2], axis=1), 0)
+    return apply_calibration(calibration, _columns(log_odds), 0)
 
 
 def embedded(card: ModelCard, width: int) -> Model:
-    """The embedded default, its alarm threshold as shipped: its own log-odds are the first feature."""
+    """The embedded default as shipped: its own log-odds are the first feature."""
     weights = np.zeros(width)
     weights[0] = 1.0
     own = card.calibration_for(Modality.VISIBLE)
     if not isinstance(own, PlattCalibration) or own.prevalence is None:
-        raise TypeError(f"model '{card.name}' has no Platt calibration with a prevalence to move")
-    moved = own.intercept - float(np.log(own.prevalence / (1 - own.prevalence)))
-    even = PlattCalibration(slope=own.slope, intercept=moved, prevalence=0.5, note=own.note)
-    shipped = card.alarm_threshold_for(Modality.VISIBLE)
-    odds = shipped / (1 - shipped) * (1 - own.prevalence) / own.prevalence
-    return Model(LinearHead(np.zeros(width), weights, 0.0), even, odds / (1 + odds), np.zeros(0))
+        raise TypeError(f"model '{card.name}' has no Platt calibration with a prevalence")
+    alarm = card.alarm_threshold_for(Modality.VISIBLE)
+    return Model(LinearHead(np.zeros(width), weights, 0.0), own, alarm, own.prevalence, np.zeros(0))
 
 
-def train(features: NDArray[np.float32], labels: NDArray[np.bool_], plates: Sequence[str], seed: int) -> Model | None:
-    """A fast head as the loop trains it; None where these labels teach nothing."""
+def train(train: LabelledFeatures, validation: LabelledFeatures | None, seed: int) -> Model | None:
+    """A fast head as structloop trains it; None where these labels teach nothing."""
     try:
-        fit = fit_fast_head(LabelledFeatures(features, labels, plates), prevalence=0.5, seed=seed, strengths=STRENGTHS)
+        fit = fit_fast_head(train, validation, seed=seed)
     except TrainingError:
         return None
-    probability = calibrated(fit.calibration, fit.out_of_fold)
-    return Model(fit.head, fit.calibration, _alarm(labels, probability), probability)
+    return _model(fit.head, fit.calibration, fit.alarm_threshold, calibrated(fit.calibration, fit.out_of_fold))
 
 
-def averaged(
-    models: Sequence[Model], weights: Sequence[float], features: NDArray[np.float32], labels: NDArray[np.bool_]
-) -> Model:
-    """The mean of heads, calibrated anew on the labelled drops of the laboratory that will use it."""
+def averaged(models: Sequence[Model], weights: Sequence[float], own: LabelledFeatures) -> Model:
+    """The mean of heads, calibrated anew on items of the laboratory that will use it, as `models average` does it."""
     head = average_heads([model.head for model in models], weights)
-    odds = head.log_odds(features)
+    odds = head.log_odds(own.features)
     try:
-        calibration = fit_platt(np.stack([odds / 2, -odds / 2], axis=1), labels, 0, prevalence=0.5)
+        calibration = fit_platt(_columns(odds), own.is_positive, 0)
+        alarm = choose_threshold(own.is_positive, calibrated(calibration, odds))
     except ValueError:
-        # Worse than chance on these labels: the members' own calibrations are all there is.
-        calibration = models[0].calibration
-    return Model(head, calibration, _alarm(labels, calibrated(calibration, odds)), np.zeros(0))
+        # No crystal among these items, or worse than chance: the members' own calibrations are all there is.
+        return Model(head, models[0].calibration, models[0].alarm, models[0].even, np.zeros(0))
+    return _model(head, calibration, alarm, np.zeros(0))
 
 
-def _alarm(labels: NDArray[np.bool_], probability: Floats) -> float:
-    return choose_threshold(labels, probability, recall=WANTED_RECALL)
+def balanced_accuracy(model: Model, on: LabelledFeatures) -> float:
+    """At its own threshold; NaN where a class is missing."""
+    alarms, truth = model.probability(on.features) >= model.alarm, on.is_positive
+    if truth.all() or not truth.any():
+        return float("nan")
+    return float(alarms[truth].mean() + 1 - alarms[~truth].mean()) / 2
+
+
+def _model(head: LinearHead, calibration: PlattCalibration, alarm: float, out_of_fold: Floats) -> Model:
+    if calibration.prevalence is None:
+        raise TypeError("a calibration that was fitted names its prevalence")
+    return Model(head, calibration, alarm, calibration.prevalence, out_of_fold)
+
+
+def _columns(log_odds: Floats) -> Floats:
+    return np.stack([log_odds / 2, -log_odds / 2], axis=1)

@@ -1,15 +1,15 @@
-"""The tables of the benchmark, from the JSON of its runs: means over seeds with 95 % intervals (Student's t)."""
+"""The tables of the benchmark, from the JSON of its runs: means with 95 % intervals, by bootstrap over seeds."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from loop_facilities.batches import CYCLES
-from loop_facilities.running import AVERAGED, BUDGET, HALF, LOOP, NO_LOOP, QUARTER, RANDOM, RAW
+from loop_facilities.running import HALF, LOOP, NO_LOOP, QUARTER, RANDOM, RAW
 
 Run = dict[str, Any]
+RESAMPLES = 10_000
 COLUMNS = (
     ("balanced_accuracy", "balanced accuracy", 100.0),
     ("recall", "recall", 100.0),
@@ -21,13 +21,14 @@ COLUMNS = (
 
 
 def interval(values: Sequence[float], scale: float = 1.0, digits: int = 1) -> str:
-    """A mean with its interval over seeds."""
+    """A mean with its interval: seeds are drawn again, with replacement, `RESAMPLES` times."""
     data = np.asarray(values, dtype=np.float64) * scale
     data = data[~np.isnan(data)]
     if len(data) < 2:
         return f"{data.mean():.{digits}f}" if len(data) else "none"
-    half = float(student.ppf(0.975, len(data) - 1) * data.std(ddof=1) / np.sqrt(len(data)))
-    return f"{data.mean():.{digits}f} ({data.mean() - half:.{digits}f} to {data.mean() + half:.{digits}f})"
+    drawn = np.random.default_rng(0).integers(len(data), size=(RESAMPLES, len(data)))
+    low, high = np.quantile(data[drawn].mean(axis=1), [0.025, 0.975])
+    return f"{data.mean():.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def arm(run: Run, name: str, cycle: int, key: str) -> float:
@@ -89,7 +90,7 @@ def curation_table(runs: Sequence[Run]) -> str:
     lines.append("")
     lines.append(
         "Curations until the chosen queue's balanced accuracy is at least the random queue's after "
-        f"{CYCLES * BUDGET}, by seed, at the budgets tried: {', '.join(needed)}."
+        f"{arm(runs[0], RANDOM, last, 'curations'):.0f}, by seed, at the budgets tried: {', '.join(needed)}."
     )
     return "\n".join(lines)
 
@@ -132,9 +133,9 @@ def error_table(runs: Sequence[Run]) -> str:
 
 
 def shared_table(runs: Sequence[Run]) -> str:
-    """Each laboratory's head on every laboratory's frozen test set."""
+    """What each laboratory learnt, on every laboratory's frozen test set."""
     names = list(runs[0]["labs"])
-    lines = ["| head of | " + " | ".join(f"on {name}" for name in names) + " |", "|---|" + "---:|" * len(names)]
+    lines = ["| of | " + " | ".join(f"on {name}" for name in names) + " |", "|---|" + "---:|" * len(names)]
 
     def row(title: str, value: Callable[[Run, str], float]) -> str:
         return (
@@ -143,29 +144,30 @@ def shared_table(runs: Sequence[Run]) -> str:
 
     lines += [row(own, lambda run, name, own=own: run["shared"][own][name]["balanced_accuracy"]) for own in names]
     last = CYCLES - 1
+    averages = [arm for arm in runs[0]["labs"][names[0]]["arms"] if "averaged" in arm]
     lines += [
         row(title, lambda run, name, key=title: run["labs"][name]["arms"][key][last]["balanced_accuracy"])
-        for title in (AVERAGED, NO_LOOP)
+        for title in (*averages, NO_LOOP)
     ]
-    worse = sum(
-        run["shared"][sender][name]["balanced_accuracy"] < run["shared"][name][name]["balanced_accuracy"]
-        for run in runs
+
+    def worse(other: Callable[[Run, str], float], run: Run, name: str) -> bool:
+        return other(run, name) < run["shared"][name][name]["balanced_accuracy"]
+
+    cases = [(run, name) for run in runs for name in names]
+    foreign = sum(
+        worse(lambda run, name, own=sender: run["shared"][own][name]["balanced_accuracy"], run, name)
+        for run, name in cases
         for sender in names
-        for name in names
         if sender != name
     )
-    average = sum(
-        run["labs"][name]["arms"][AVERAGED][last]["balanced_accuracy"] < run["shared"][name][name]["balanced_accuracy"]
-        for run in runs
-        for name in names
-    )
-    pairs, owns = len(runs) * len(names) * (len(names) - 1), len(runs) * len(names)
-    lines += [
-        "",
-        f"Another laboratory's head was worse than one's own in {worse} of {pairs} cases, the average of all in "
-        f"{average} of {owns}.",
-    ]
-    return "\n".join(lines)
+    said = [f"another laboratory's in {foreign} of {len(cases) * (len(names) - 1)} cases"]
+    for title in (*averages, NO_LOOP):
+        count = sum(
+            worse(lambda run, name, key=title: run["labs"][name]["arms"][key][last]["balanced_accuracy"], run, name)
+            for run, name in cases
+        )
+        said.append(f"{title} in {count} of {len(cases)}")
+    return "\n".join([*lines, "", f"Worse than one's own: {'; '.join(said)}."])
 
 
 def people_line(runs: Sequence[Run]) -> str:

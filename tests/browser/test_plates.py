@@ -97,7 +97,7 @@ def test_all_images_of_an_inspection_are_one_lazy_page(page: Page) -> None:
     expect(pictures).to_have_count(24)
     assert pictures.locator("img").first.get_attribute("loading") == "lazy"
     page.get_by_role("radio", name="Likeliest first").click()
-    values = [float(text.split()[0].lstrip("<>")) for text in page.locator(".wall .value").all_inner_texts()]
+    values = [float(text.split()[0].lstrip("<>")) for text in page.locator(".wall .value").all_text_contents()]
     assert values == sorted(values, reverse=True)
     pictures.first.focus()
     page.keyboard.press("ArrowRight")
@@ -142,6 +142,7 @@ def test_a_plate_of_288_drops_is_drawn_at_once(page: Page) -> None:
             "label": None,
             "label_scheme": None,
             "label_is_crystal": None,
+            "disagreement": None,
         }
         for index in range(288)
     ]

@@ -31,13 +31,14 @@ WIDE, NARROW = (1360, 850), (390, 844)
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its file name, where, how wide and in which theme, and whether it is kept for the documentation."""
+    """One picture: its file name, where, how wide and in which theme; whether it is kept, and as a photograph."""
 
     name: str
     path: str
     theme: str = "light"
     size: tuple[int, int] = WIDE
     kept: bool = True
+    photo: bool = False
 
 
 SHOTS = [
@@ -172,7 +173,7 @@ def taken(page: Page, console: Console, shot: Shot, folder: Path) -> None:
     if not UPDATE or not shot.kept:
         return
     IMAGES.mkdir(exist_ok=True, parents=True)
-    if shot in PARTICLE_SHOTS:
+    if shot.photo or shot in PARTICLE_SHOTS:
         # Noise fits into no few colours.
         with Image.open(picture) as image:
             whole = image.convert("RGB")

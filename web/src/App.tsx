@@ -9,6 +9,7 @@ import { Toasts } from "./components/toasts";
 import { OfflineBanner, TopBar } from "./components/TopBar";
 import { useShortcuts } from "./components/useShortcuts";
 import { useTitle } from "./components/useTitle";
+import { ExposureSessionsPage } from "./pages/ExposureSessionsPage";
 import { HitsPage } from "./pages/HitsPage";
 import { JobsPage } from "./pages/JobsPage";
 import { ModelPage, ModelsPage } from "./pages/ModelsPage";
@@ -19,8 +20,11 @@ import { PlatesPage } from "./pages/PlatesPage";
 import { SessionsPage } from "./pages/SessionsPage";
 
 const CurationPage = lazy(() => import("./pages/CurationPage"));
+const ConditionPage = lazy(() => import("./pages/ConditionPage"));
 const DropPage = lazy(() => import("./pages/DropPage"));
 const DatasetPage = lazy(() => import("./pages/DatasetPage"));
+const ExposurePage = lazy(() => import("./pages/ExposurePage"));
+const ExposureSessionPage = lazy(() => import("./pages/ExposureSessionPage"));
 const LearningPage = lazy(() => import("./pages/LearningPage"));
 const LineagePage = lazy(() => import("./pages/LineagePage"));
 const MicrographPage = lazy(() => import("./pages/MicrographPage"));
@@ -66,6 +70,7 @@ function Shell() {
             <Route path="/plates/:plateId/drops/:dropId/lineage" element={<LineagePage />} />
             <Route path="/hits" element={<HitsPage />} />
             <Route path="/curation" element={<CurationPage />} />
+            <Route path="/curation/exposures" element={<ConditionPage />} />
             <Route path="/learning" element={<LearningPage />} />
             <Route path="/learning/datasets/:datasetId" element={<DatasetPage />} />
             <Route path="/models" element={<ModelsPage />} />
@@ -73,6 +78,9 @@ function Shell() {
             <Route path="/jobs" element={<JobsPage />} />
             <Route path="/targeting" element={<SessionsPage />} />
             <Route path="/targeting/:sessionId" element={<SessionPage />} />
+            <Route path="/exposures" element={<ExposureSessionsPage />} />
+            <Route path="/exposures/:sessionId" element={<ExposureSessionPage />} />
+            <Route path="/exposures/:sessionId/:exposureId" element={<ExposurePage />} />
             <Route path="/particles" element={<ParticlesPage />} />
             <Route path="/particles/:projectId" element={<ParticleProjectPage />} />
             <Route path="/particles/:projectId/:micrographId" element={<MicrographPage />} />

@@ -10,8 +10,10 @@ import "./styles/plate.css";
 import "./styles/drop.css";
 import "./styles/curation.css";
 import "./styles/learning.css";
+import "./styles/why.css";
 import "./styles/targeting.css";
 import "./styles/particles.css";
+import "./styles/exposures.css";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no element #root");

@@ -1,5 +1,6 @@
 """The web application: routes, errors, security and the browser interface put together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,14 +8,21 @@ from fastapi import APIRouter, FastAPI
 
 from structloop import __version__
 from structloop.api.errors import install_error_handlers
+from structloop.api.explaining import ExplainingDesk
 from structloop.api.interface import mount_interface
 from structloop.api.live import EventBroadcast
 from structloop.api.routes import (
     annotations,
+    condition,
     curation,
     datasets,
+    drift,
     drops,
     events,
+    explaining,
+    exposure_files,
+    exposure_marks,
+    exposures,
     images,
     imports,
     jobs,
@@ -27,7 +35,9 @@ from structloop.api.routes import (
     targeting,
 )
 from structloop.api.security import install_security
+from structloop.crystals.explaining import Explainer
 from structloop.jobs import JobQueue, Workspace
+from structloop.jobs.training import bench_of
 
 PREFIX = "/api/v1"
 DESCRIPTION = (
@@ -39,10 +49,12 @@ _AREAS = (
     plates,
     drops,
     images,
+    explaining,
     annotations,
     curation,
     datasets,
     learning,
+    drift,
     models,
     imports,
     jobs,
@@ -50,6 +62,10 @@ _AREAS = (
     targeting,
     particles,
     micrographs,
+    exposures,
+    exposure_marks,
+    condition,
+    exposure_files,
 )
 
 
@@ -85,6 +101,8 @@ def create_app(workspace: Workspace) -> FastAPI:
     app.state.workspace = workspace
     app.state.queue = queue
     app.state.events = EventBroadcast(workspace.database, queue)
+    app.state.explainer = Explainer(bench_of(workspace))
+    app.state.desk = ExplainingDesk()
     install_security(app)
     mount_interface(app)
     return app
@@ -98,6 +116,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         broadcast: EventBroadcast | None = getattr(app.state, "events", None)
         if broadcast is not None:
             await broadcast.stop()
+        desk: ExplainingDesk | None = getattr(app.state, "desk", None)
+        if desk is not None:
+            await asyncio.to_thread(desk.close)
 
 
 __all__ = ["PREFIX", "create_app", "make_routes"]

@@ -75,6 +75,8 @@ class DatasetRowView(View):
     drop_id: int | None
     image_id: int | None
     """The image to show; none where it was imported, or its plate was removed."""
+    exposure_id: int | None
+    """Of what the image is, where it is one of an exposure."""
     curation_item_id: int | None
     """What curators settled; `/curation/items/{id}` shows it."""
     annotation_id: int | None
@@ -140,8 +142,9 @@ class BuildDatasetRequest(Request):
     """Such as `crystals/visible`."""
     made_by: Annotated[str, Field(min_length=1, max_length=200)]
     why: Annotated[str, Field(max_length=1000)] = ""
-    labels: Literal["curated", "agreed", "annotated"] = "agreed"
-    """`curated`: what curators settled; `agreed`: and labels with which the model agrees; `annotated`: all labels."""
+    labels: Literal["curated", "standing", "agreed", "annotated"] = "standing"
+    """`curated`: what curators settled; `standing`: and labels that no curator has in hand; `agreed`: and labels with
+    which the model agrees; `annotated`: all labels."""
     group_by: Literal["auto", "project", "plate"] = "auto"
     validation_share: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.15
     test_share: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.2

@@ -5,7 +5,9 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from structloop.api.explaining import ExplainingDesk
 from structloop.core.settings import Settings
+from structloop.crystals.explaining import Explainer
 from structloop.jobs import JobQueue, Workspace
 from structloop.models.registry import ModelRegistry
 from structloop.store import Database, DerivedFiles, KeptFiles
@@ -19,6 +21,16 @@ def get_workspace(request: Request) -> Workspace:
 def get_queue(request: Request) -> JobQueue:
     """The queue of the workspace's jobs."""
     return cast(JobQueue, request.app.state.queue)
+
+
+def get_explainer(request: Request) -> Explainer:
+    """What explains scores of the workspace's models."""
+    return cast(Explainer, request.app.state.explainer)
+
+
+def get_desk(request: Request) -> ExplainingDesk:
+    """Where explanations are made beside the requests."""
+    return cast(ExplainingDesk, request.app.state.desk)
 
 
 WorkspaceDependency = Annotated[Workspace, Depends(get_workspace)]
@@ -64,11 +76,15 @@ FilesDependency = Annotated[DerivedFiles, Depends(get_files)]
 KeptFilesDependency = Annotated[KeptFiles, Depends(get_kept)]
 ModelsDependency = Annotated[ModelRegistry, Depends(get_models)]
 QueueDependency = Annotated[JobQueue, Depends(get_queue)]
+ExplainerDependency = Annotated[Explainer, Depends(get_explainer)]
+DeskDependency = Annotated[ExplainingDesk, Depends(get_desk)]
 AnnotatorDependency = Annotated[str, Depends(get_annotator)]
 
 __all__ = [
     "AnnotatorDependency",
     "DatabaseDependency",
+    "DeskDependency",
+    "ExplainerDependency",
     "FilesDependency",
     "KeptFilesDependency",
     "ModelsDependency",

@@ -15,16 +15,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from sse_starlette import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from structloop.api.shapes import PlatesChanged, Resync
+from structloop.api.shapes import ExposuresChanged, PlatesChanged, Resync
 from structloop.api.submitting import job_view
 from structloop.core.errors import StructloopError
 from structloop.core.log import get_logger
 from structloop.crystals.changes import PlatesSeen, look_at_plates
+from structloop.exposures.listing import SessionsSeen, look_at_sessions
 from structloop.jobs import JobQueue
 from structloop.store import Database
 
 EVENT_SCHEMA: Final[dict[str, Any]] = {
-    "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("JobView", "PlatesChanged", "Resync")]
+    "anyOf": [
+        {"$ref": f"#/components/schemas/{name}"} for name in ("JobView", "PlatesChanged", "ExposuresChanged", "Resync")
+    ]
 }
 _JOBS_WATCHED = 50
 _MOST_PLATES_TOLD = 200
@@ -39,10 +42,10 @@ class _Event:
 
 
 class EventBroadcast:
-    """Watches jobs and plates while somebody listens, and tells all listeners.
+    """Watches jobs, plates and sessions of exposures while somebody listens, and tells all listeners.
 
     Args:
-        database: Where plates are.
+        database: Where plates and exposures are.
         queue: Where jobs are.
         every_s: Seconds between two looks.
         kept: How many events are kept for listeners that come back.
@@ -67,6 +70,7 @@ class EventBroadcast:
         self._stopped = False
         self._jobs: dict[str, str] | None = None
         self._plates: PlatesSeen | None = None
+        self._sessions: SessionsSeen | None = None
 
     async def listen(self, last_event_id: str | None = None) -> AsyncIterator[ServerSentEvent]:
         """Events as they happen, from the one after `last_event_id`; ends when the server stops."""
@@ -138,6 +142,7 @@ class EventBroadcast:
         """What has changed since the last look; nothing at the first one."""
         jobs = {progress.id: job_view(progress).model_dump_json() for progress in self._queue.list(_JOBS_WATCHED)}
         plates, changed = look_at_plates(self._database, self._plates)
+        sessions, processed = look_at_sessions(self._database, self._sessions)
         news: list[tuple[str, str]] = []
         if self._jobs is not None:
             before = self._jobs
@@ -146,7 +151,9 @@ class EventBroadcast:
             news.append(("resync", Resync(reason=f"{len(changed)} plates have changed").model_dump_json()))
         elif changed:
             news.append(("plates", PlatesChanged(plate_ids=changed).model_dump_json()))
-        self._jobs, self._plates = jobs, plates
+        if processed:
+            news.append(("exposures", ExposuresChanged(session_ids=processed).model_dump_json()))
+        self._jobs, self._plates, self._sessions = jobs, plates, sessions
         return news
 
 

@@ -11,14 +11,14 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from structloop.api.app import make_routes
-from structloop.api.shapes import PlatesChanged, Problem, Resync
+from structloop.api.shapes import ExposuresChanged, PlatesChanged, Problem, Resync
 
 
 def openapi_document() -> dict[str, Any]:
     """The OpenAPI 3.1 description of all routes."""
     document = make_routes().openapi()
     _, extra = models_json_schema(
-        [(model, "serialization") for model in (Problem, PlatesChanged, Resync)],
+        [(model, "serialization") for model in (Problem, PlatesChanged, ExposuresChanged, Resync)],
         ref_template="#/components/schemas/{model}",
     )
     document["components"]["schemas"].update(extra["$defs"])

@@ -29,6 +29,14 @@ _MAGIC = (
 )
 
 
+def picture_answers(description: str, *media_types: str) -> dict[int | str, dict[str, object]]:
+    """What the API's description says of a route whose answer is a picture with an ETag."""
+    return {
+        200: {"description": description, "content": {name: {} for name in media_types}},
+        304: {"description": "The caller's copy, named by its ETag, is still right."},
+    }
+
+
 def thumbnail_response(image: ImageView, files: DerivedFiles, longest_px: int, if_none_match: str | None) -> Response:
     """The thumbnail of an image.
 
@@ -111,4 +119,11 @@ def _not_modified(etag: str) -> Response:
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Cache-Control": _CACHING})
 
 
-__all__ = ["derived_response", "original_response", "thumbnail_response", "tile_response", "tiles_description_response"]
+__all__ = [
+    "derived_response",
+    "original_response",
+    "picture_answers",
+    "thumbnail_response",
+    "tile_response",
+    "tiles_description_response",
+]

@@ -202,6 +202,12 @@ class PlatesChanged(View):
     plate_ids: list[int]
 
 
+class ExposuresChanged(View):
+    """Event `exposures`: exposures of these sessions were processed, or their state or limits changed."""
+
+    session_ids: list[int]
+
+
 class Resync(View):
     """Event `resync`: events may have been missed; fetch everything shown again."""
 
@@ -210,6 +216,7 @@ class Resync(View):
 
 __all__ = [
     "AnnotationRequest",
+    "ExposuresChanged",
     "Health",
     "ImportPreview",
     "ImportRequest",

@@ -20,6 +20,7 @@ class Labels(StrEnum):
     """Which labels a data set rests on."""
 
     CURATED = "curated"
+    STANDING = "standing"
     AGREED = "agreed"
     ANNOTATED = "annotated"
 
@@ -45,8 +46,11 @@ def build(
     task: Task = "crystals/visible",
     labels: Annotated[
         Labels,
-        typer.Option(help="curated: what curators settled; agreed: and labels the model agrees with; annotated: all."),
-    ] = Labels.AGREED,
+        typer.Option(
+            help="curated: what curators settled; standing: and labels that no curator has in hand; agreed: and labels "
+            "the model agrees with; annotated: all."
+        ),
+    ] = Labels.STANDING,
     group_by: Annotated[
         Groups, typer.Option(help="What splits keep together. auto: projects if there are five, else plates.")
     ] = Groups.AUTO,
@@ -67,12 +71,13 @@ def build(
 
     Splits never cut a plate. What looks like an image of the test set is refused. Versions are never changed.
     """
-    from structloop.crystals.datasets import LabelChoice, build_crystal_dataset
+    from structloop.crystals.datasets import LabelChoice
+    from structloop.jobs.datasets import build_task_dataset
     from structloop.loop.datasets import BuildSettings, GroupBy, newest_dataset
 
     with workspace_of(context) as workspace:
         before = newest_dataset(workspace.database, task)
-        info = build_crystal_dataset(
+        info = build_task_dataset(
             workspace.database,
             workspace.kept,
             task,

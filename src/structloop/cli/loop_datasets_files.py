@@ -75,12 +75,12 @@ def import_(
 
     Its test part becomes a frozen test set. The images stay where they are, and what cannot be used is listed.
     """
-    from structloop.crystals.datasets import crystal_task
     from structloop.crystals.schemes import SCHEMES
     from structloop.loop.datasets import import_images, record_imported
+    from structloop.loop.tasks import REVIEW_TASKS
     from structloop.schema.images import Modality
 
-    review_task = crystal_task(task)
+    review_task = REVIEW_TASKS.get(task)
     modality = review_task.modality or Modality.VISIBLE
     found = import_images(folder.expanduser(), SCHEMES, name=name, modality=modality, scheme=scheme)
     rows = [row for row in found.rows if row.modality is modality]

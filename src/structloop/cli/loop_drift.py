@@ -26,56 +26,43 @@ def drift(
         typer.Option("--dataset", help="What the model learnt from. Default: the newest.", show_default=False),
     ] = None,
     count: Annotated[int, typer.Option("--count", min=1, max=1000, help="Images to ask for.")] = 40,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Put the images to label at the head of the curators' queue.")
+    ] = False,
+    answers: Annotated[int, typer.Option("--answers", min=1, max=5, help="Equal answers that settle a drop.")] = 2,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
 ) -> None:
-    """Say which imagers or kinds of plates look new to the model, and which images to label there."""
-    from structloop.crystals.drift import drift_by_source
-    from structloop.jobs.training import bench_of
-    from structloop.loop.datasets.versions import find_dataset, load_split
-    from structloop.loop.promotion.bench import in_production, modality_of
-    from structloop.loop.tasks import REVIEW_TASKS
-    from structloop.loop.training.fast_head_models import open_base
-    from structloop.loop.training.feature_cache import FeatureCache
+    """Say which imagers or kinds of plates look new to the model, and which images to label there.
+
+    With --queue the images to label join the curators' queue; what waits there or was answered is not asked again.
+    `structloop loop queue empty --reason drift` takes back what nobody has answered.
+    """
+    from structloop.crystals.drift import queue_drift
+    from structloop.jobs.drift import drift_to_json, look_for_drift
 
     with workspace_of(context) as workspace:
-        bench = bench_of(workspace)
-        review = REVIEW_TASKS.get(task)
-        modality = modality_of(review)
-        info = find_dataset(workspace.database, dataset or task)
-        split = load_split(workspace.database, workspace.kept, info.id, review)
-        base = open_base(workspace.models, in_production(bench, review), modality, bench.runtime)
         with progress_bar("Looking", quiet or as_json) as tell:
-            found = drift_by_source(
-                workspace.database,
-                review,
-                modality,
-                split.train + split.validation,
-                base.extractor,
-                FeatureCache(workspace.files, threads=workspace.settings.threads),
-                by=by.value,
-                to_label=count,
-                on_progress=tell,
-            )
-    if as_json:
-        listed = [
-            {
-                "source": report.source,
-                "alarm": report.is_alarm,
-                "possible": report.possible,
-                "plates": report.groups[0],
-                "p_values": {test.what: test.p_value for test in report.tests},
-                "message": report.message,
-                "label": keys,
-            }
-            for report, keys in found
+            found = look_for_drift(workspace, task, by=by.value, dataset=dataset, count=count, on_progress=tell)
+        queued = [
+            queue_drift(workspace.database, [image.item for image in each.to_label], answers_needed=answers)
+            if queue
+            else None
+            for each in found
         ]
+    if as_json:
+        listed = drift_to_json(found)
+        for entry, done in zip(listed, queued, strict=True):
+            entry["queued"] = None if done is None else {"joined": len(done.joined), "known": done.known}
         typer.echo(json.dumps(listed, indent=2))
         return
-    for report, keys in found:
-        typer.echo(report.message)
-        for key in keys:
-            typer.echo(f"  {key}")
+    for each, done in zip(found, queued, strict=True):
+        typer.echo(each.report.message)
+        for image in each.to_label:
+            typer.echo(f"  {image.key}")
+        if done is not None and each.report.is_alarm:
+            known = f"; {done.known} wait there already or were answered" if done.known else ""
+            typer.echo(f"  {len(done.joined)} joined the queue (drift: {each.report.source}){known}")
     if not found:
         typer.echo("There are no plates of a named source beside those of the data set.")
 

@@ -32,7 +32,7 @@ def roles(
 
     with workspace_of(context) as workspace:
         events = stored.history(workspace.database, task)
-        default = workspace.models.default_name
+        default = _default(workspace, task)
     now = stored.fold(task, events)
     if as_json:
         typer.echo(json.dumps(_standing_json(now) | {"history": [_json(event) for event in events]}, indent=2))
@@ -122,9 +122,15 @@ def rollback(context: typer.Context, task: Task, who: Who = None, why: Why = "")
 
     with workspace_of(context) as workspace:
         now = roll_back(workspace.database, task, who=who or getpass.getuser(), why=why)
-        default = workspace.models.default_name
+        default = _default(workspace, task)
     model = now.production.model if now.production else f"{default} (as the settings say)"
     typer.echo(f"{model} is in production for {task} again")
+
+
+def _default(workspace: "Workspace", task: str) -> str:
+    from structloop.loop.tasks import REVIEW_TASKS
+
+    return REVIEW_TASKS.get(task).default_model or workspace.models.default_name
 
 
 def _version(workspace: "Workspace", name: str) -> int:

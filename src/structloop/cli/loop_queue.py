@@ -7,6 +7,7 @@ import typer
 
 from structloop.cli.context import workspace_of
 from structloop.cli.loop_options import AsJson, Seed
+from structloop.schema.loop import CurationReason
 
 if TYPE_CHECKING:
     from structloop.crystals.curation.views import CurationQueueView
@@ -47,20 +48,20 @@ def fill(
 
     Nothing is asked twice, and no project floods the queue.
     """
-    from structloop.crystals.curation import fill_gold, fill_queue
     from structloop.crystals.scoring import find_plate
+    from structloop.jobs.curation import fill_drops
 
     with workspace_of(context) as workspace:
         database = workspace.database
-        report = fill_queue(
-            database,
+        report, again = fill_drops(
+            workspace,
             size=size,
             plates=[find_plate(database, barcode) for barcode in plate] if plate else None,
             project_share=project_share,
             answers_needed=answers,
+            gold=gold,
             seed=seed,
         )
-        again = fill_gold(database, size=gold, seed=seed) if gold else 0
     if as_json:
         typer.echo(json.dumps({**report.to_json(), "gold_count": again}, indent=2))
         return
@@ -68,6 +69,8 @@ def fill(
         f"{report.added_count} drops joined the queue, of {report.looked_at} scored experiments "
         f"({report.labelled} with a label)."
     )
+    if report.held_out:
+        typer.echo(f"{report.held_out} labels were compared with models that had not learnt from them.")
     for reason, count in sorted(report.added.items()):
         typer.echo(f"  {reason}: {count} of {report.found[reason]} found")
     if again:
@@ -83,12 +86,19 @@ def status(
     curator: Annotated[
         str | None, typer.Option("--curator", help="Count what is left for this curator.", show_default=False)
     ] = None,
+    recount: Annotated[
+        bool, typer.Option("--recount", help="Count anew first, from every answer; nobody should answer meanwhile.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """How the queue stands, how well curators agree, and how each of them answers."""
+    from structloop.crystals.annotations import TASK
     from structloop.crystals.curation import queue_view
+    from structloop.loop.curation import recount as count_anew
 
     with workspace_of(context) as workspace:
+        if recount and count_anew(workspace.database, TASK):
+            typer.echo("The counts were wrong, and have been put right.", err=True)
         view = queue_view(workspace.database, curator)
     if as_json:
         typer.echo(view.model_dump_json(indent=2))
@@ -105,13 +115,19 @@ def status(
         _print_curators(view)
 
 
-def empty(context: typer.Context) -> None:
+def empty(
+    context: typer.Context,
+    reason: Annotated[
+        CurationReason | None,
+        typer.Option("--reason", help="Only what is there for this reason, such as drift.", show_default=False),
+    ] = None,
+) -> None:
     """Take what nobody has answered out of the queue; it may be chosen again. Answers stay."""
     from structloop.crystals.annotations import TASK
     from structloop.loop.curation import withdraw_open
 
     with workspace_of(context) as workspace:
-        typer.echo(f"{withdraw_open(workspace.database, TASK)} drops taken out of the queue.")
+        typer.echo(f"{withdraw_open(workspace.database, TASK, reason=reason)} drops taken out of the queue.")
 
 
 def _print_curators(view: "CurationQueueView") -> None:

@@ -11,6 +11,7 @@ from structloop.cli import (
     crystals_import,
     crystals_plates,
     crystals_score,
+    crystals_why,
     demo,
     grids,
     jobs,
@@ -51,6 +52,7 @@ crystals = typer.Typer(no_args_is_help=True, help="Crystallization plates: impor
 crystals_import.register(crystals)
 crystals_score.register(crystals)
 crystals_plates.register(crystals)
+crystals_why.register(crystals)
 app.add_typer(crystals, name="crystals")
 app.add_typer(grids.app, name="grids")
 app.add_typer(micrographs.app, name="micrographs")

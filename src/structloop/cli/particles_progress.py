@@ -1,89 +1,35 @@
 """Progress bars of the commands on particles, on standard error; plain lines where that is no terminal."""
 
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import typer
+from structloop.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from structloop.models.pickers.training import TrainingProgress
     from structloop.particles.picking import PickingProgress
 
-# Logs of batch jobs want a line now and then, not one per micrograph.
-_LINE_EVERY_S = 30.0
-
-Told = Callable[[int, int, float | None, str], None]
-
 
 @contextmanager
 def picking_bar(quiet: bool) -> Iterator[Callable[["PickingProgress"], None]]:
     """For `pick_micrographs`."""
-    with _bar("Picking", quiet) as tell:
+    with progress_bar("Picking", quiet) as tell:
         yield lambda now: tell(now.done, now.total, now.seconds_left, f"{now.picks} picks")
 
 
 @contextmanager
 def training_bar(quiet: bool) -> Iterator[Callable[["TrainingProgress"], None]]:
     """For `train_picker`."""
-    with _bar("Training", quiet) as tell:
+    with progress_bar("Training", quiet) as tell:
         yield lambda now: tell(now.done, now.total, now.seconds_left, f"{now.stage}, loss {now.loss:.3f}")
 
 
 @contextmanager
 def reading_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """For micrographs that are read before a training."""
-    with _bar("Reading", quiet) as tell:
+    with progress_bar("Reading", quiet) as tell:
         yield lambda done, total: tell(done, total, None, "")
-
-
-@contextmanager
-def _bar(title: str, quiet: bool) -> Iterator[Told]:
-    if quiet:
-        yield lambda _done, _total, _left, _note: None
-        return
-    if not sys.stderr.isatty():
-        yield _lines(title)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[left]}"),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None, left="", note="")
-        yield lambda done, total, left, note: bar.update(
-            task, completed=done, total=total, left=_left(left), note=note, refresh=False
-        )
-
-
-def _lines(title: str) -> Told:
-    last = time.monotonic()
-
-    def tell(done: int, total: int, left: float | None, note: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _LINE_EVERY_S:
-            last = time.monotonic()
-            typer.echo(
-                f"{title}: {done} of {total}{', ' if left else ''}{_left(left)}{', ' if note else ''}{note}", err=True
-            )
-
-    return tell
-
-
-def _left(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d} left" if hours else f"{minutes}:{rest:02d} left"
 
 
 __all__ = ["picking_bar", "reading_bar", "training_bar"]

@@ -17,6 +17,7 @@ field, and what to do.
     │       ├── GainReferenceError            a gain reference does not fit, or is none
     │       └── DefectsError                  a list or map of defects does not fit, or is none
     ├── MotionError (ValueError)              motion cannot be measured as asked
+    │   ├── NoSignalError                     a movie's frames have nothing in common
     │   └── MotionFileError                   what a program wrote of motion cannot be understood
     ├── LayoutError (ValueError)              a folder or file name does not fit the layout
     ├── ModelError
@@ -69,6 +70,9 @@ field, and what to do.
     ├── CtfError (ValueError)                 a CTF cannot be fitted, or a table of fits is faulty
     ├── IceError (ValueError)                 the thickness of ice cannot be told from what was given
     ├── JudgingError (ValueError)             exposures cannot be judged by what was given
+    ├── ExposureError (ValueError)            an exposure cannot be processed as asked
+    │   ├── ExposuresBusyError (BlockingIOError)  another process works on that folder of results
+    │   └── NoSpaceError (OSError)            the disk of the results is full
     ├── AddressInUseError (OSError)           another program listens on the port already
     └── AddressRefusedError (PermissionError) the server would listen beyond this machine without users
 """
@@ -124,6 +128,10 @@ class DefectsError(MovieError):
 
 class MotionError(StructloopError, ValueError):
     """Motion cannot be measured as asked: a parameter outside its range, or too little in the movie."""
+
+
+class NoSignalError(MotionError):
+    """A movie's frames have nothing in common by which they could be aligned: an empty hole, or too few electrons."""
 
 
 class MotionFileError(MotionError):
@@ -362,6 +370,18 @@ class IceError(StructloopError, ValueError):
 
 class JudgingError(StructloopError, ValueError):
     """Exposures cannot be judged by the indicators or limits that were given."""
+
+
+class ExposureError(StructloopError, ValueError):
+    """An exposure cannot be processed as asked: what must be known of it is not, or its results have no place."""
+
+
+class ExposuresBusyError(ExposureError, BlockingIOError):
+    """Another process works on that folder of results."""
+
+
+class NoSpaceError(ExposureError, OSError):
+    """The disk that results are written to is full."""
 
 
 class AddressInUseError(StructloopError, OSError):

@@ -4,10 +4,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from structloop.crystals.annotations import TASK
 from structloop.store import Database
-from structloop.store.tables import Annotation, Plate
+from structloop.store.tables import Annotation, CurationDecision, CurationItem, Plate
+
+
+class _Newest(NamedTuple):
+    """Keys of the newest rows of what people say: a human score, something they are asked, an answer."""
+
+    annotation: int
+    curation_item: int
+    curation_decision: int
 
 
 class _Fingerprint(NamedTuple):
@@ -24,12 +33,12 @@ class PlatesSeen:
     Attributes:
         stamp: A summary of all plates that changes when one of them does.
         plates: A fingerprint of each plate.
-        last_annotation: The newest human score's key.
+        newest: The newest of what people say.
     """
 
     stamp: tuple[object, ...]
     plates: dict[int, _Fingerprint]
-    last_annotation: int
+    newest: _Newest
 
 
 def look_at_plates(database: Database, before: PlatesSeen | None) -> tuple[PlatesSeen, list[int]]:
@@ -47,8 +56,10 @@ def look_at_plates(database: Database, before: PlatesSeen | None) -> tuple[Plate
                 )
             ).one()
         )
-        last = session.scalar(select(func.max(Annotation.id))) or 0
-        if before is not None and (stamp, last) == (before.stamp, before.last_annotation):
+        newest = _Newest(
+            *(session.scalar(select(func.max(table.id))) or 0 for table in (Annotation, CurationItem, CurationDecision))
+        )
+        if before is not None and (stamp, newest) == (before.stamp, before.newest):
             return before, []
         plates = {
             row.id: _Fingerprint(row.image_count, row.scored_count, row.hit_count, row.current_scoring_id)
@@ -56,20 +67,25 @@ def look_at_plates(database: Database, before: PlatesSeen | None) -> tuple[Plate
                 select(Plate.id, Plate.image_count, Plate.scored_count, Plate.hit_count, Plate.current_scoring_id)
             )
         }
-        seen = PlatesSeen(stamp, plates, last)
+        seen = PlatesSeen(stamp, plates, newest)
         if before is None:
             return seen, []
         changed = {key for key, plate in plates.items() if before.plates.get(key) != plate}
         changed.update(before.plates.keys() - plates.keys())
-        if last > before.last_annotation:
-            changed.update(
-                session.scalars(
-                    select(Annotation.group_id)
-                    .where(Annotation.id > before.last_annotation, Annotation.task == TASK)
-                    .distinct()
-                )
-            )
+        changed |= _spoken_of(session, before.newest)
     return seen, sorted(changed)
+
+
+def _spoken_of(session: Session, since: _Newest) -> set[int]:
+    """Plates of whose drops people said something, or were asked something, since then."""
+    statements = (
+        select(Annotation.group_id).where(Annotation.id > since.annotation, Annotation.task == TASK),
+        select(CurationItem.group_id).where(CurationItem.id > since.curation_item, CurationItem.task == TASK),
+        select(CurationItem.group_id)
+        .join(CurationDecision, CurationDecision.curation_item_id == CurationItem.id)
+        .where(CurationDecision.id > since.curation_decision, CurationItem.task == TASK),
+    )
+    return {plate for statement in statements for plate in session.scalars(statement.distinct())}
 
 
 __all__ = ["PlatesSeen", "look_at_plates"]

@@ -1,15 +1,12 @@
-"""Data sets of drops: which labels they rest on, and the review task that they are of."""
+"""Data sets of drops: which labels they rest on."""
 
 from enum import StrEnum
 
 from structloop.crystals.annotations import TASK
 from structloop.crystals.curation.candidates import candidates_in, human_labels
-from structloop.loop.datasets.building import BuildSettings, OnProgress, PlannedDataset, build_dataset, plan_dataset
 from structloop.loop.datasets.labels import ItemLabel, settled_labels
-from structloop.loop.datasets.versions import DatasetInfo
-from structloop.loop.tasks import REVIEW_TASKS, ReviewTask
 from structloop.schema.loop import ItemKey, LabelSource
-from structloop.store import Database, KeptFiles
+from structloop.store import Database
 
 
 class LabelChoice(StrEnum):
@@ -17,16 +14,20 @@ class LabelChoice(StrEnum):
 
     Attributes:
         CURATED: Only what curators settled.
-        AGREED: That, and people's labels with which the model agrees; disputed items wait for the curators.
-        ANNOTATED: That, and every label that a person gave, disputed ones included.
+        STANDING: That, and people's labels, but for items that wait for curators or that they could not settle. A
+            disputed label of which no curator was asked stands: most are right, and what a model takes for a crystal
+            and is none is what it has to learn. A test set without them would flatter the model.
+        AGREED: What curators settled, and people's labels with which the model agrees.
+        ANNOTATED: What curators settled, and every label that a person gave, whatever curators have in hand.
     """
 
     CURATED = "curated"
+    STANDING = "standing"
     AGREED = "agreed"
     ANNOTATED = "annotated"
 
 
-def drop_labels(database: Database, choice: LabelChoice = LabelChoice.AGREED) -> list[ItemLabel]:
+def drop_labels(database: Database, choice: LabelChoice = LabelChoice.STANDING) -> list[ItemLabel]:
     """The labels of drops at inspections, all as they were at one moment.
 
     What curators settled comes before what others said. What waits for curators, or could not be settled by them, joins
@@ -38,7 +39,7 @@ def drop_labels(database: Database, choice: LabelChoice = LabelChoice.AGREED) ->
             return settled
         said = human_labels(session)
         agreeing: set[ItemKey] = set()
-        if choice is LabelChoice.AGREED:
+        if choice is not LabelChoice.ANNOTATED:
             candidates = candidates_in(session)
             items = candidates.items
             # NaN is above no threshold, and agrees with nobody.
@@ -47,60 +48,24 @@ def drop_labels(database: Database, choice: LabelChoice = LabelChoice.AGREED) ->
             agrees = ((items.human == 1) & positive) | ((items.human == 0) & negative)
             agreeing = {candidates.key(int(place)) for place in agrees.nonzero()[0]}
     curated = {each.item for each in settled}
-    source = LabelSource.AGREED if choice is LabelChoice.AGREED else LabelSource.ANNOTATED
+    if choice is LabelChoice.ANNOTATED:
+        joining = said.keys() - curated
+    elif choice is LabelChoice.AGREED:
+        joining = (said.keys() & agreeing) - curated - unsettled
+    else:
+        joining = said.keys() - curated - unsettled
     others = [
-        ItemLabel(key, label.label, label.detail, source, annotation_id=label.annotation_id)
+        ItemLabel(
+            key,
+            label.label,
+            label.detail,
+            LabelSource.AGREED if key in agreeing else LabelSource.ANNOTATED,
+            annotation_id=label.annotation_id,
+        )
         for key, label in said.items()
-        if key not in curated and (choice is LabelChoice.ANNOTATED or (key in agreeing and key not in unsettled))
+        if key in joining
     ]
     return [*settled, *others]
 
 
-def crystal_task(name: str) -> ReviewTask:
-    """The review task of that name.
-
-    Raises:
-        UnknownPluginError: there is none.
-    """
-    return REVIEW_TASKS.get(name)
-
-
-def build_crystal_dataset(
-    database: Database,
-    files: KeptFiles,
-    task: str,
-    settings: BuildSettings,
-    *,
-    labels: LabelChoice = LabelChoice.AGREED,
-    on_progress: OnProgress | None = None,
-) -> DatasetInfo:
-    """Makes a version of the data set of a review task of drops.
-
-    Raises:
-        UnknownPluginError: there is no such task.
-        DataLeakError, DatasetError, NotFoundError, StoreUnavailableError: see `build_dataset`.
-    """
-    return build_dataset(
-        database, files, crystal_task(task), lambda: drop_labels(database, labels), settings, on_progress
-    )
-
-
-def plan_crystal_dataset(
-    database: Database,
-    files: KeptFiles,
-    task: str,
-    settings: BuildSettings,
-    *,
-    labels: LabelChoice = LabelChoice.AGREED,
-    on_progress: OnProgress | None = None,
-) -> PlannedDataset:
-    """What a version would hold, and what would leak; nothing is recorded.
-
-    Raises:
-        UnknownPluginError: there is no such task.
-        DatasetError, NotFoundError: see `plan_dataset`.
-    """
-    return plan_dataset(database, files, crystal_task(task), drop_labels(database, labels), settings, on_progress)
-
-
-__all__ = ["LabelChoice", "build_crystal_dataset", "crystal_task", "drop_labels", "plan_crystal_dataset"]
+__all__ = ["LabelChoice", "drop_labels"]

@@ -2,19 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from sqlalchemy import select
 
+from structloop.crystals.annotations import TASK
+from structloop.crystals.curation.asking import ask_about
 from structloop.crystals.review import images_of
+from structloop.loop.curation.queue import states_of
 from structloop.loop.datasets.items import LabelledItem
 from structloop.loop.evaluation.drift import DriftReport, DriftSample, detect_drift, pick_diverse
 from structloop.loop.tasks import ReviewTask
 from structloop.loop.training.feature_cache import FeatureCache
 from structloop.models.classifiers.features import FeatureExtractor
 from structloop.schema.images import Modality
-from structloop.schema.loop import ItemKey, TaskImage
+from structloop.schema.loop import CurationReason, CurationState, ItemKey, TaskImage
 from structloop.store import Database
 from structloop.store.tables import Drop, Inspection, Plate
 
@@ -24,6 +28,32 @@ By = Literal["imager", "kind"]
 NEWEST_PLATES = 20
 """Plates of each imager or kind that are looked at, those imaged last."""
 IMAGES_PER_PLATE = 40
+
+
+@dataclass(frozen=True)
+class SourceDrift:
+    """What is said of one imager or kind of plate.
+
+    Attributes:
+        report: The comparison with the training set.
+        to_label: Where it looks new, the images to label, the most different first.
+    """
+
+    report: DriftReport
+    to_label: tuple[TaskImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedDrift:
+    """What became of images to label.
+
+    Attributes:
+        joined: Drops at inspections that joined the queue.
+        known: Of the others: they wait there already, or curators have answered them.
+    """
+
+    joined: tuple[ItemKey, ...]
+    known: int
 
 
 def drift_by_source(
@@ -38,7 +68,8 @@ def drift_by_source(
     to_label: int = 40,
     seed: int = 0,
     on_progress: Tell | None = None,
-) -> list[tuple[DriftReport, list[str]]]:
+    should_stop: Callable[[], bool] | None = None,
+) -> list[SourceDrift]:
     """Compares the newest plates of every imager (or kind of plate) with what the model was trained on.
 
     Args:
@@ -52,27 +83,50 @@ def drift_by_source(
         to_label: Images to ask for where a source looks new.
         seed: Of permutations and draws.
         on_progress: Called with images done, images in all, and what is done.
-
-    Returns:
-        Per source its report, and where it looks new the keys of the images to label, the most different first.
+        should_stop: Asked between batches; True leaves out the sources that were not looked at wholly.
 
     Raises:
         ValueError: there is nothing to compare with.
     """
-    trained = cache.features(extractor, known, on_progress=on_progress)
+    trained = cache.features(extractor, known, on_progress=on_progress, should_stop=should_stop)
     reference = DriftSample(trained.features, [item.tag("plate") or item.group for item in trained.items])
     learnt = {item.sha256 for item in known}
     found = []
     for source, images in sorted(_newest(database, modality, by).items()):
-        items = [_item(image, task) for image in images if image.sha256 not in learnt]
-        seen = cache.features(extractor, items, on_progress=on_progress)
+        new_images = {image.key: image for image in images if image.sha256 not in learnt}
+        items = [_item(image, task) for image in new_images.values()]
+        seen = cache.features(extractor, items, on_progress=on_progress, should_stop=should_stop)
+        if should_stop is not None and should_stop():
+            break
         if not seen.items:
             continue
         new = DriftSample(seen.features, [item.group for item in seen.items])
         report = detect_drift(source, reference, new, seed=seed, to_label=min(to_label, len(seen.items)))
         chosen = pick_diverse(reference, new, to_label) if report.is_alarm else []
-        found.append((report, [seen.items[place].key for place in chosen]))
+        found.append(SourceDrift(report, tuple(new_images[seen.items[place].key] for place in chosen)))
     return found
+
+
+def queue_drift(database: Database, items: Sequence[ItemKey], *, answers_needed: int = 2) -> QueuedDrift:
+    """Puts what a drift alarm names at the head of the curators' queue, in that order.
+
+    What waits there already, or was answered by curators, is not asked about again.
+
+    Args:
+        database: Where the queue is.
+        items: Drops at inspections, the most different first.
+        answers_needed: Equal answers that settle an item.
+
+    Raises:
+        NotFoundError: a drop or its inspection was removed.
+    """
+    wanted = list(dict.fromkeys(items))
+    with database.reading() as session:
+        states = states_of(session, TASK)
+    joining = [key for key in wanted if states.get(key, CurationState.WITHDRAWN) is CurationState.WITHDRAWN]
+    if joining:
+        ask_about(database, joining, reason=CurationReason.DRIFT, answers_needed=answers_needed)
+    return QueuedDrift(tuple(joining), len(wanted) - len(joining))
 
 
 def _item(image: TaskImage, task: ReviewTask) -> LabelledItem:
@@ -112,4 +166,4 @@ def _newest(database: Database, modality: Modality, by: By) -> dict[str, list[Ta
     }
 
 
-__all__ = ["IMAGES_PER_PLATE", "NEWEST_PLATES", "drift_by_source"]
+__all__ = ["IMAGES_PER_PLATE", "NEWEST_PLATES", "QueuedDrift", "SourceDrift", "drift_by_source", "queue_drift"]

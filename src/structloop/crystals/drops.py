@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from structloop.core.errors import NotFoundError
 from structloop.crystals.annotations import drop_annotations
+from structloop.crystals.disagreements import disagreements_of
 from structloop.crystals.scorings import DropPlace, chosen_scoring, drops_of, inspections_of, plate_row, scorings_of
 from structloop.crystals.views import (
     DropDetail,
@@ -23,7 +24,7 @@ from structloop.crystals.views import (
 from structloop.schema.crystals import Well
 from structloop.schema.images import Focus, Modality
 from structloop.store import Database
-from structloop.store.tables import Drop, DropImageFile, ExperimentScore, ImageScore, Inspection, ModelVersion
+from structloop.store.tables import Drop, DropImageFile, ExperimentScore, ImageScore, Inspection, ModelVersion, Plate
 
 
 def drop_detail(database: Database, drop_id: int, *, scoring_id: int | None = None) -> DropDetail:
@@ -50,6 +51,7 @@ def drop_detail(database: Database, drop_id: int, *, scoring_id: int | None = No
         inspections = inspections_of(session, plate_id)
         images = _images(session, drop_id)
         annotations = drop_annotations(session, drop_id)
+        disputed = disagreements_of(session, plate_id, scoring, inspections, drop_id=drop_id)
     drop = neighbours[place]
     return DropDetail(
         id=drop_id,
@@ -66,11 +68,40 @@ def drop_detail(database: Database, drop_id: int, *, scoring_id: int | None = No
         scoring=scoring,
         scorings=scorings,
         annotations=annotations,
+        disagreements=disputed.get(drop_id, []),
         previous_drop_id=neighbours[place - 1].id if place > 0 else None,
         next_drop_id=neighbours[place + 1].id if place + 1 < len(neighbours) else None,
         previous_well_drop_id=_in_next_well(neighbours[place::-1]),
         next_well_drop_id=_in_next_well(neighbours[place:]),
     )
+
+
+def find_drop(database: Database, barcode: str, name: str) -> int:
+    """The key of a drop by its plate's barcode and its name there, such as `A01.1`.
+
+    Raises:
+        NotFoundError: there is no such plate or drop.
+    """
+    well, _, number = name.partition(".")
+    try:
+        place = Well.parse(well)
+        wanted = int(number)
+    except ValueError as error:
+        raise NotFoundError(f"'{name}' is no name of a drop; write well and drop, such as A01.1") from error
+    with database.reading() as session:
+        plate_id = session.scalar(select(Plate.id).where(Plate.barcode == barcode))
+        if plate_id is None:
+            raise NotFoundError(
+                f"no plate '{barcode}' was imported; `structloop crystals plates` lists those there are"
+            )
+        drop_id = session.scalar(
+            select(Drop.id).where(
+                Drop.plate_id == plate_id, Drop.row == place.row, Drop.column == place.column, Drop.number == wanted
+            )
+        )
+    if drop_id is None:
+        raise NotFoundError(f"plate {barcode} has no drop {place}.{wanted}; name one of which there are images")
+    return drop_id
 
 
 def image_view(database: Database, image_id: int) -> ImageView:
@@ -196,4 +227,4 @@ def _image_fields(row: DropImageFile, inspection: int) -> dict[str, Any]:
     }
 
 
-__all__ = ["drop_detail", "image_view"]
+__all__ = ["drop_detail", "find_drop", "image_view"]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from structloop.core.errors import NotFoundError
 from structloop.crystals.annotations import CurrentLabel, current_labels
+from structloop.crystals.disagreements import disagreements_of, shown_disagreement
 from structloop.crystals.scorings import (
     DropPlace,
     best_scores,
@@ -18,7 +19,7 @@ from structloop.crystals.scorings import (
     plate_row,
     scorings_of,
 )
-from structloop.crystals.views import InspectionView, PlateMap, PlateMapCell
+from structloop.crystals.views import DisagreementView, InspectionView, PlateMap, PlateMapCell
 from structloop.schema.crystals import Well
 from structloop.schema.images import Focus, Modality
 from structloop.store import Database
@@ -76,10 +77,12 @@ def plate_map(
         if inspection is None:
             shown = _best(session, None if scoring is None else scoring.id, drops, inspections)
             labels = current_labels(session, plate_id)
+            disputed = disagreements_of(session, plate_id, scoring, inspections)
         else:
             asked = _numbered(inspections, inspection, plate.barcode)
             shown = _at(session, None if scoring is None else scoring.id, plate_id, asked.id)
             labels = current_labels(session, plate_id, inspection_id=asked.id)
+            disputed = disagreements_of(session, plate_id, scoring, [asked])
     return PlateMap(
         plate_id=plate.id,
         barcode=plate.barcode,
@@ -90,12 +93,16 @@ def plate_map(
         inspections=inspections,
         scoring=scoring,
         scorings=scorings,
-        cells=_cells(drops, shown, {item.id: item.number for item in inspections}, labels),
+        cells=_cells(drops, shown, {item.id: item.number for item in inspections}, labels, disputed),
     )
 
 
 def _cells(
-    drops: Sequence[DropPlace], shown: dict[int, _Shown], numbers: dict[int, int], labels: dict[int, CurrentLabel]
+    drops: Sequence[DropPlace],
+    shown: dict[int, _Shown],
+    numbers: dict[int, int],
+    labels: dict[int, CurrentLabel],
+    disputed: dict[int, list[DisagreementView]],
 ) -> list[PlateMapCell]:
     wells: dict[tuple[int, int], str] = {}
     cells = []
@@ -122,6 +129,7 @@ def _cells(
                 label=None if label is None else label.label,
                 label_scheme=None if label is None else label.scheme,
                 label_is_crystal=None if label is None else label.is_crystal,
+                disagreement=shown_disagreement(disputed.get(drop_id, ())),
             )
         )
     return cells

@@ -122,6 +122,43 @@ class PlateDetail(PlateSummary):
     scorings: list[ScoringView]
 
 
+class DisagreementState(StrEnum):
+    """What became of a disagreement between a person and the model.
+
+    Attributes:
+        UNASKED: It is in no queue.
+        QUEUED: It waits for curators.
+        SETTLED: Curators agree on a label.
+        UNDECIDED: Curators could not tell.
+    """
+
+    UNASKED = "unasked"
+    QUEUED = "queued"
+    SETTLED = "settled"
+    UNDECIDED = "undecided"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether curators have not answered it yet."""
+        return self in (DisagreementState.UNASKED, DisagreementState.QUEUED)
+
+
+class DisagreementView(View):
+    """A person and the model say different things of a drop at one inspection."""
+
+    inspection: int
+    """Number of the inspection that the person looked at."""
+    human_label: str
+    """`crystal` or `other`: what the person's newest label of it means."""
+    probability: float
+    """What the model says of the same inspection."""
+    state: DisagreementState
+    curation_item_id: int | None
+    """What waits for curators; none where it is asked about blind."""
+    settled_label: str | None
+    """`crystal` or `other`, where curators settled it."""
+
+
 class PlateMapCell(View):
     """A drop on the plate map. A drop that was never imaged has no cell."""
 
@@ -144,6 +181,8 @@ class PlateMapCell(View):
     """What a person said last (`crystal`, `other`, or a grade's number), kept apart from the model's score."""
     label_scheme: str | None
     label_is_crystal: bool | None
+    disagreement: DisagreementView | None
+    """Where person and model say different things: at the inspection asked for, or at any; an open one first."""
 
 
 class PlateMap(View):
@@ -266,6 +305,8 @@ class DropDetail(View):
     scorings: list[ScoringView]
     annotations: list[AnnotationView]
     """What people said, newest first, withdrawn ones included."""
+    disagreements: list[DisagreementView]
+    """Inspections of which person and model say different things, oldest first."""
     previous_drop_id: int | None
     next_drop_id: int | None
     previous_well_drop_id: int | None
@@ -324,6 +365,8 @@ class ImportProblemPage(View):
 
 __all__ = [
     "AnnotationView",
+    "DisagreementState",
+    "DisagreementView",
     "DropDetail",
     "DropInspectionView",
     "ExperimentScoreView",

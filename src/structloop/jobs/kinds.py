@@ -130,7 +130,7 @@ class DatasetRequest(JobRequest):
     task: str = Field(min_length=1, max_length=100)
     made_by: str = Field(min_length=1, max_length=200)
     why: str = Field(default="", max_length=1000)
-    labels: Literal["curated", "agreed", "annotated"] = "agreed"
+    labels: Literal["curated", "standing", "agreed", "annotated"] = "standing"
     group_by: Literal["auto", "project", "plate"] = "auto"
     validation_share: float = Field(default=0.15, ge=0, lt=1)
     test_share: float = Field(default=0.2, ge=0, lt=1)
@@ -169,6 +169,15 @@ class LoopPromoteRequest(JobRequest):
     why: str = Field(default="", max_length=1000)
     dataset: str | None = Field(default=None, description="Whose frozen test set judges; None: the newest.")
     despite_gate: bool = False
+
+
+class LoopDriftRequest(JobRequest):
+    """Look for imagers or kinds of plates that look new to the model in production."""
+
+    task: str = Field(min_length=1, max_length=100, description="Review task, such as crystals/visible.")
+    by: Literal["imager", "kind"] = "imager"
+    dataset: str | None = Field(default=None, description="What the model learnt from; None: the newest.")
+    count: int = Field(default=40, ge=1, le=1000, description="Images to ask for.")
 
 
 def _import(workspace: Workspace, request: ImportRequest, control: JobControl) -> Result:
@@ -255,7 +264,8 @@ class _StoppedError(Exception):
 
 
 def _dataset(workspace: Workspace, request: DatasetRequest, control: JobControl) -> Result:
-    from structloop.crystals.datasets import LabelChoice, build_crystal_dataset
+    from structloop.crystals.datasets import LabelChoice
+    from structloop.jobs.datasets import build_task_dataset
     from structloop.loop.datasets import BuildSettings, GroupBy
 
     def on_progress(done: int, total: int | None, message: str) -> None:
@@ -264,7 +274,7 @@ def _dataset(workspace: Workspace, request: DatasetRequest, control: JobControl)
             raise _StoppedError
 
     try:
-        info = build_crystal_dataset(
+        info = build_task_dataset(
             workspace.database,
             workspace.kept,
             request.task,
@@ -298,6 +308,21 @@ def _promote(workspace: Workspace, request: LoopPromoteRequest, control: JobCont
     return promote_for_loop(workspace, request.model_dump(), control.progress)
 
 
+def _drift(workspace: Workspace, request: LoopDriftRequest, control: JobControl) -> Result:
+    from structloop.jobs.drift import drift_to_json, look_for_drift
+
+    found = look_for_drift(
+        workspace,
+        request.task,
+        by=request.by,
+        dataset=request.dataset,
+        count=request.count,
+        on_progress=control.progress,
+        should_stop=control.should_stop,
+    )
+    return {"sources": drift_to_json(found), "stopped": control.should_stop()}
+
+
 KINDS: dict[str, JobKind[Any]] = {
     kind.name: kind
     for kind in (
@@ -305,6 +330,7 @@ KINDS: dict[str, JobKind[Any]] = {
         JobKind("crystals.score", ScoreRequest, _score),
         JobKind("loop.train", LoopTrainRequest, _train_candidate),
         JobKind("loop.promote", LoopPromoteRequest, _promote),
+        JobKind("loop.drift", LoopDriftRequest, _drift),
         JobKind("particles.scan", ScanRequest, _scan),
         JobKind("particles.pick", PickRequest, _pick),
         JobKind("particles.train", TrainRequest, _train),

@@ -20,6 +20,7 @@ from structloop.store.tables import Job
 from structloop.store.tables.base import utc_now
 
 POLLING_S = 0.1
+_LOOKED_THROUGH = 100
 UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value)
 
 
@@ -85,6 +86,20 @@ class JobQueue:
             NotFoundError: there is no such job.
         """
         return self._row(job_id).result
+
+    def newest_result(self, kind: str, request: Mapping[str, Any]) -> tuple[JobProgress, dict[str, Any]] | None:
+        """The last job of a kind that did its work, among those that were asked all of `request`, with its result."""
+        with self._workspace.database.reading() as session:
+            rows = session.scalars(
+                select(Job)
+                .where(Job.kind == kind, Job.state == JobState.SUCCEEDED.value)
+                .order_by(Job.created_at.desc(), Job.id.desc())
+                .limit(_LOOKED_THROUGH)
+            )
+            for row in rows:
+                if row.result is not None and all(row.request.get(name) == value for name, value in request.items()):
+                    return _progress(row), row.result
+        return None
 
     def list(self, limit: int = 50) -> list[JobProgress]:
         """The newest jobs first."""

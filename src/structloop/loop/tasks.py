@@ -68,6 +68,7 @@ class ReviewTask:
         details: Kinds that curators may tell apart within a label, such as crystal types.
         metrics: The metrics that reports put first, by their names in `loop.evaluation`.
         gate: What promotion asks for by default.
+        default_model: The model that does the work where none is in production; None: the one that the settings name.
     """
 
     name: str
@@ -81,6 +82,7 @@ class ReviewTask:
     details: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     metrics: tuple[str, ...] = ("balanced_accuracy", "recall", "precision")
     gate: GateDefaults = GateDefaults()
+    default_model: str | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2:

@@ -7,7 +7,7 @@ happens otherwise: the maximum of two uncalibrated scores lost 27 points of prec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logsumexp
+from scipy.special import expit, logsumexp, softmax
 
 from structloop.core.errors import UnsupportedModalityError
 from structloop.schema.images import Modality
@@ -44,6 +44,33 @@ def crystal_probabilities(card: ModelCard, logits: ArrayLike, modality: Modality
     if values.ndim != 2 or values.shape[1] != len(card.labels):
         raise ValueError(f"model '{card.name}' has {len(card.labels)} labels, got logits of shape {values.shape}")
     return apply_calibration(card.calibration_for(modality), values, card.positive_index)
+
+
+def class_probabilities(card: ModelCard, logits: ArrayLike, modality: Modality) -> NDArray[np.float64]:
+    """Calibrated probabilities of all labels of a card.
+
+    Args:
+        card: the model that gave the logits.
+        logits: raw outputs, `(n, len(card.labels))`.
+        modality: what the images were; its calibration is applied.
+
+    Returns:
+        `(n, len(card.labels))`, each row of sum one. Those of the other labels keep their ratios where a calibration
+        is of the positive label alone.
+
+    Raises:
+        UnsupportedModalityError: the card does not list `modality`.
+        ValueError: the logits do not have one column per label.
+    """
+    positive = crystal_probabilities(card, logits, modality)
+    calibration = card.calibration_for(modality)
+    temperature = calibration.temperature if isinstance(calibration, TemperatureCalibration) else 1.0
+    values = np.asarray(logits, dtype=np.float64) / temperature
+    others = np.delete(np.arange(values.shape[1]), card.positive_index)
+    found = np.empty_like(values)
+    found[:, card.positive_index] = positive
+    found[:, others] = (1 - positive)[:, None] * softmax(values[:, others], axis=1)
+    return found
 
 
 def apply_calibration(calibration: Calibration, logits: NDArray[np.float64], positive: int) -> NDArray[np.float64]:
@@ -88,7 +115,7 @@ def fit_temperature(logits: ArrayLike, is_positive: ArrayLike, positive: int, *,
 
 def fit_platt(
     logits: ArrayLike, is_positive: ArrayLike, positive: int, *, prevalence: float | None = None, note: str = ""
-) -> Calibration:
+) -> PlattCalibration:
     """Platt's sigmoid, by Newton's method with his smoothed targets (Platt 1999; Lin, Lin and Weng 2007).
 
     Args:
@@ -145,4 +172,11 @@ def _truth(is_positive: ArrayLike, count: int) -> NDArray[np.bool_]:
     return truth
 
 
-__all__ = ["apply_calibration", "crystal_probabilities", "fit_platt", "fit_temperature", "log_odds"]
+__all__ = [
+    "apply_calibration",
+    "class_probabilities",
+    "crystal_probabilities",
+    "fit_platt",
+    "fit_temperature",
+    "log_odds",
+]

@@ -1,14 +1,18 @@
 """A model on disk: one folder with ``card.json``, safetensors, and small text files; nothing that unpickles."""
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from structloop.core.errors import ModelFormatError, ModelNotFoundError
-from structloop.schema.models import ModelCard, ModelFile, PickerCard, any_card
+from structloop.core.errors import ModelError, ModelFormatError, ModelNotFoundError
+from structloop.schema.models import ModelCard, ModelFile, PickerCard, any_card, is_model_name
 
 CARD_FILE = "card.json"
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What an operating system says where no space is left."""
 _ALLOWED_SUFFIXES = frozenset({".safetensors", ".json", ".md", ".txt"})
 _ALLOWED_NAMES = frozenset({"LICENSE", "LICENCE", "NOTICE"})
 _UNPICKLED_SUFFIXES = frozenset({".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth"})
@@ -113,11 +117,41 @@ def verify_files(card: ModelCard | PickerCard, folder: Path) -> None:
         raise ModelFormatError(f"model '{card.name}': {folder / min(on_disk)} is not on its card; remove it")
 
 
+def drop_repository_pages(folder: Path, card: ModelCard | PickerCard) -> None:
+    """Removes what a hub repository has beside a model: pages such as README and licence.
+
+    Weights that are not on the card stay, and fail when the files are compared with it.
+    """
+    listed = {file.path for file in card.files}
+    for path in folder.iterdir():
+        if path.name not in listed and (path.suffix == ".md" or not path.suffix):
+            path.unlink()
+
+
+def model_names_in(root: Path) -> set[str]:
+    """Names of the models below `root`, which may be missing; their files are not looked at."""
+    if not root.is_dir():
+        return set()
+    return {entry.name for entry in os.scandir(root) if is_model_name(entry.name) and entry.is_dir()}
+
+
+def is_model_there(folder: Path, card: ModelCard | PickerCard) -> bool:
+    """Whether the very model of `card` lies in `folder`, by its version."""
+    try:
+        return read_card(folder).version == card.version
+    except ModelError:
+        return False
+
+
 __all__ = [
     "CARD_FILE",
+    "FULL_DISK",
     "check_file_name",
     "describe_files",
+    "drop_repository_pages",
+    "is_model_there",
     "list_files",
+    "model_names_in",
     "read_card",
     "sha256_of",
     "verify_files",

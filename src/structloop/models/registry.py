@@ -5,7 +5,6 @@ first, and importing refuses the name of a shipped model, so that nothing is hid
 with its card's SHA-256 each time a model is loaded.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,12 +20,23 @@ from structloop.core.errors import (
     ModelExistsError,
     ModelFormatError,
     ModelNotFoundError,
+    StoreUnavailableError,
 )
 from structloop.models import archives, hub
 from structloop.models.classifiers.protocol import Checkpoint, CheckpointConverter, Classifier, ConversionRequest
 from structloop.models.families import classifier_families, picker_families
 from structloop.models.kinds import AnyCard, the_classifier, the_picker
-from structloop.models.model_folders import CARD_FILE, describe_files, read_card, verify_files, write_card
+from structloop.models.model_folders import (
+    CARD_FILE,
+    FULL_DISK,
+    describe_files,
+    drop_repository_pages,
+    is_model_there,
+    model_names_in,
+    read_card,
+    verify_files,
+    write_card,
+)
 from structloop.models.model_names import checked_name, modalities_in_name, model_name_from
 from structloop.models.pickers.protocol import Picker
 from structloop.models.runtime import Runtime
@@ -74,7 +84,7 @@ class ModelRegistry:
 
     def names(self) -> list[str]:
         """Names of all models, sorted; their cards may still turn out broken."""
-        return sorted({*_model_folders(self._shipped), *_model_folders(self._own)})
+        return sorted({*model_names_in(self._shipped), *model_names_in(self._own)})
 
     def all_cards(self) -> tuple[list[AnyCard], list[BrokenModel]]:
         """The cards of all classifiers and pickers that can be read, and the models whose cannot."""
@@ -98,7 +108,7 @@ class ModelRegistry:
 
     def is_shipped(self, name: str) -> bool:
         """Whether `name` is a model that came with structloop."""
-        return name in _model_folders(self._shipped) and name not in _model_folders(self._own)
+        return name in model_names_in(self._shipped) and name not in model_names_in(self._own)
 
     def folder(self, name: str) -> Path:
         """Where the files of `name` lie.
@@ -214,6 +224,7 @@ class ModelRegistry:
         Raises:
             ModelExistsError: another model has that name (or a shipped one has).
             ModelFormatError: a file does not belong in a model.
+            StoreUnavailableError: the disk is full.
         """
         described = describe_files(files)
         if not any(file.path.endswith(".safetensors") for file in described):
@@ -300,7 +311,7 @@ class ModelRegistry:
         with hub.without_links(snapshot.folder) as folder:
             if (folder / CARD_FILE).is_file():
                 card = read_card(folder)
-                _drop_repository_pages(folder, card)
+                drop_repository_pages(folder, card)
                 verify_files(card, folder)
                 origin = f"{card.origin}; pulled from {snapshot.origin}"
                 card = card.updated(name=checked_name(name or card.name), origin=origin)
@@ -340,9 +351,9 @@ class ModelRegistry:
         return target
 
     def _refuse_taken(self, name: str, replace_existing: bool) -> None:
-        if name in _model_folders(self._shipped):
+        if name in model_names_in(self._shipped):
             raise ModelExistsError(f"'{name}' is the name of a model that comes with structloop; give another --name")
-        if name in _model_folders(self._own) and not replace_existing:
+        if name in model_names_in(self._own) and not replace_existing:
             raise ModelExistsError(f"there is another model '{name}'; give another --name, or --replace it")
 
     def _install(self, card: _C, folder: Path, replace_existing: bool) -> _C:
@@ -350,7 +361,7 @@ class ModelRegistry:
         write_card(card, folder)
         target = self._own / card.name
         with FileLock(self._own / ".lock"):
-            if not replace_existing and target.exists() and _same_model(target, card):
+            if not replace_existing and target.exists() and is_model_there(target, card):
                 return card
             self._refuse_taken(card.name, replace_existing)
             if target.exists():
@@ -361,30 +372,17 @@ class ModelRegistry:
     @contextmanager
     def _staging(self) -> Iterator[Path]:
         # Beside the models, so that the last step is a rename within one file system.
-        self._own.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".incoming-", dir=self._own) as scratch:
-            yield Path(scratch)
-
-
-def _model_folders(root: Path) -> set[str]:
-    if not root.is_dir():
-        return set()
-    return {entry.name for entry in os.scandir(root) if is_model_name(entry.name) and entry.is_dir()}
-
-
-def _same_model(folder: Path, card: AnyCard) -> bool:
-    try:
-        return read_card(folder).version == card.version
-    except ModelError:
-        return False
-
-
-def _drop_repository_pages(folder: Path, card: AnyCard) -> None:
-    # A hub repository has pages of its own (README, licence) beside the model; weights not on the card stay and fail.
-    listed = {file.path for file in card.files}
-    for path in folder.iterdir():
-        if path.name not in listed and (path.suffix == ".md" or not path.suffix):
-            path.unlink()
+        try:
+            self._own.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".incoming-", dir=self._own) as scratch:
+                yield Path(scratch)
+        except OSError as error:
+            if error.errno not in FULL_DISK:
+                raise
+            raise StoreUnavailableError(
+                f"the model cannot be written to {self._own}: {error.strerror}; free some space and try again; the "
+                "models that were there are unchanged"
+            ) from error
 
 
 __all__ = [

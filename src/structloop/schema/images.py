@@ -7,12 +7,13 @@ from pathlib import Path
 
 
 class Modality(StrEnum):
-    """How a drop was lit and recorded."""
+    """How a drop was lit and recorded; or that electrons made the picture, of a cryo-EM exposure."""
 
     VISIBLE = "visible"
     UV = "uv"
     UV_TPEF = "uv-tpef"
     SHG = "shg"
+    ELECTRONS = "electrons"
 
 
 class Focus(StrEnum):

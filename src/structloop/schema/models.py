@@ -198,7 +198,7 @@ class ModelCard(_Card):
     name: str = Field(pattern=MODEL_NAME_PATTERN)
     summary: str
     """One sentence for lists."""
-    task: Literal["crystal-classification"] = "crystal-classification"
+    task: Literal["crystal-classification", "exposure-condition"] = "crystal-classification"
     family: str
     """Which plugin of the entry-point group ``structloop.classifier_families`` builds the network."""
 
@@ -345,10 +345,14 @@ class PickerCard(_Card):
         return _digest_of(relevant, self.files)
 
 
+_CLASSIFIER = "crystal-classification"
+
+
 def _task_of(card: object) -> str:
     # A card that names no task is a classifier's: the first cards did not have to.
-    task = card.get("task", "crystal-classification") if isinstance(card, dict) else getattr(card, "task", "")
-    return task if isinstance(task, str) else ""
+    task = card.get("task", _CLASSIFIER) if isinstance(card, dict) else getattr(card, "task", "")
+    # Whatever they tell apart, classifiers have cards of one kind.
+    return _CLASSIFIER if task == "exposure-condition" else task if isinstance(task, str) else ""
 
 
 AnyCard = Annotated[

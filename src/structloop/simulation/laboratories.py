@@ -16,6 +16,9 @@ TRAINING_FACILITIES = range(10_000, 10_400)
 LABORATORIES = ("grainy", "steep", "hazy")
 """The three withheld laboratories; see `laboratory`."""
 
+DEVELOPMENT = ("dim", "glare")
+"""Two more withheld laboratories, on which rules of the loop are chosen; numbers come from `LABORATORIES`."""
+
 FAMILIAR = "familiar"
 """A laboratory whose imager and drops are one of the training set's."""
 
@@ -26,6 +29,8 @@ def laboratory(name: str) -> Facility:
     `grainy`: an old camera on round wells, with noise, a lifted tone curve, heavy compression and dirty plates.
     `steep`: square wells, light from one side, strong relief, drops with steep edges in several pieces.
     `hazy`: small wells under oil, with stray light, colour fringes, strong contrast and ragged, blotchy floors.
+    `dim`: close-up views in little light, with noise, weak contrast and untidy, dirty drops.
+    `glare`: a grey camera, light from one side with a bright spot, heavy sharpening, drops in several pieces.
     `familiar`: facility 10,007, which the embedded default was trained on.
 
     Raises:
@@ -50,9 +55,22 @@ def laboratory(name: str) -> Facility:
         well = replace(base.well, blotches=0.16, roughness=0.04, ragged_um=15.0)
         drop = replace(base.drop, under_oil=True, fills_well=0.95)
         return replace(base, light=light, camera=camera, well=well, drop=drop)
+    if name == "dim":
+        base = sample_facility(1_300_004, "close-up")
+        camera = replace(base.camera, noise=0.024, shot_noise=0.022, gamma=1.12, jpeg_quality=40, exposure_spread=0.2)
+        light = replace(base.light, level=0.19, vignette=0.58)
+        return replace(base, camera=camera, light=light, drop=replace(base.drop, dirt=4.8, irregular=0.13))
+    if name == "glare":
+        base = sample_facility(1_300_005, "greyscale")
+        light = replace(base.light, hot_spot=0.48, gradient=0.33, tilt_x=-0.6, tilt_y=0.4)
+        camera = replace(base.camera, sharpen=1.8, contrast=0.66)
+        drop = replace(base.drop, satellites=0.4, radius_spread=0.3)
+        return replace(base, light=light, camera=camera, drop=drop, well=replace(base.well, blotches=0.15))
     if name == FAMILIAR:
         return sample_facility(10_007)
-    raise SimulationError(f"unknown laboratory {name!r}; choose one of {', '.join((*LABORATORIES, FAMILIAR))}")
+    raise SimulationError(f"unknown laboratory {name!r}; choose one of {', '.join(_ALL)}")
 
 
-__all__ = ["FAMILIAR", "LABORATORIES", "TRAINING_FACILITIES", "laboratory"]
+_ALL = (*LABORATORIES, *DEVELOPMENT, FAMILIAR)
+
+__all__ = ["DEVELOPMENT", "FAMILIAR", "LABORATORIES", "TRAINING_FACILITIES", "laboratory"]

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner, Result
 
 from structloop.cli.loop import app
@@ -11,6 +12,7 @@ from structloop.core.errors import DataLeakError, LabelsError, NotFoundError
 from structloop.crystals.annotations import annotate
 from structloop.crystals.curation import answer_item, next_views
 from structloop.jobs import open_workspace
+from structloop.store.tables import CurationTally
 from support.stored_plates import StoredPlate, store_plate, write_picture
 
 
@@ -65,6 +67,11 @@ def test_the_queue_is_filled_shown_and_emptied(plates: list[StoredPlate], home: 
     status = run("queue", "status", "--curator", "bob")
     assert "1 settled, 0 uncertain, 0 unusable." in status
     assert "bob" in status
+    with open_workspace(home) as workspace, workspace.database.session() as session:
+        session.execute(update(CurationTally).values(value=CurationTally.value + 1))
+    assert "1 settled" not in run("queue", "status")
+    assert "have been put right" in invoke("queue", "status", "--recount").stderr
+    assert run("queue", "status", "--recount", "--curator", "bob") == status
     assert json.loads(run("queue", "status", "--json"))["settled"] == 1
     again = json.loads(run("queue", "fill", "--gold", "1", "--plate", "P1", "--json"))
     assert again["gold_count"] == 1
@@ -92,15 +99,16 @@ def test_labels_are_imported_and_what_fits_nothing_is_listed(plates: list[Stored
 
 def test_versions_are_built_listed_shown_and_compared(plates: list[StoredPlate], tmp_path: Path) -> None:
     assert "No data set was made yet" in run("datasets", "list")
-    built = run("datasets", "build", "--by", "ada", "--why", "the first", "--test-share", "0")
+    build = ("datasets", "build", "--labels", "agreed", "--test-share", "0")
+    built = run(*build, "--by", "ada", "--why", "the first")
     assert built.startswith("crystals/visible#1: 5 images (3 crystal, 2 other)")
     assert "made by ada" in built
-    assert "Nothing has changed since crystals/visible#1" in run("datasets", "build", "--test-share", "0")
+    assert "Nothing has changed since crystals/visible#1" in run(*build)
     labels = tmp_path / "labels.csv"
     labels.write_text("barcode,well,drop,inspection,label\nP1,A02,1,1,other\nP2,A01,1,1,9\n", encoding="utf-8")
     run("annotations", "import", labels, "--scheme", "ispyb-grade")
     run("annotations", "import", labels, "--scheme", "axis")
-    second = json.loads(run("datasets", "build", "--test-share", "0", "--json"))
+    second = json.loads(run(*build, "--json"))
     assert (second["number"], second["counts"]["images"]) == (2, 6)
     listed = run("datasets", "list", "--task", "crystals/visible")
     assert "crystals/visible#2" in listed
@@ -111,6 +119,9 @@ def test_versions_are_built_listed_shown_and_compared(plates: list[StoredPlate],
     difference = run("datasets", "diff", "crystals/visible#1", "crystals/visible#2")
     assert "added: 1 other" in difference
     assert json.loads(run("datasets", "diff", "1", "2", "--json"))["added"] == ["P1/A02/1/1/visible"]
+    # By default a disputed label that no curator has in hand stands, too.
+    standing = json.loads(run("datasets", "build", "--test-share", "0", "--json"))
+    assert standing["counts"]["images"] == 6
     with pytest.raises(NotFoundError, match="no data set"):
         invoke("datasets", "show", "crystals/uv")
 

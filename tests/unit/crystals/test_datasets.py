@@ -13,9 +13,11 @@ from structloop.core.errors import (
     StoreUnavailableError,
     UnknownPluginError,
 )
-from structloop.crystals.annotations import TASK, annotate
-from structloop.crystals.datasets import LabelChoice, build_crystal_dataset, drop_labels, plan_crystal_dataset
+from structloop.crystals.annotations import TASK, annotate, annotations_of_drop
+from structloop.crystals.curation import ask_about
+from structloop.crystals.datasets import LabelChoice, drop_labels
 from structloop.crystals.review import VISIBLE
+from structloop.jobs.datasets import build_task_dataset, plan_task_dataset
 from structloop.loop import curation as queue
 from structloop.loop.datasets import (
     BuildSettings,
@@ -102,7 +104,7 @@ def label_plates(database: Database, store: Callable[[str], StoredPlate], *barco
 def build(database: Database, files: KeptFiles, **more: object) -> DatasetInfo:
     labels = LabelChoice(str(more.pop("labels", "agreed")))
     settings = BuildSettings(made_by="ada", **more)  # type: ignore[arg-type]
-    return build_crystal_dataset(database, files, "crystals/visible", settings, labels=labels)
+    return build_task_dataset(database, files, "crystals/visible", settings, labels=labels)
 
 
 def test_labels_are_curated_ones_and_those_with_which_the_model_agrees(
@@ -120,6 +122,12 @@ def test_labels_are_curated_ones_and_those_with_which_the_model_agrees(
 
     assert labels(LabelChoice.CURATED) == {"A03": ("crystal", "curated")}
     assert labels(LabelChoice.AGREED) == {"A01": ("crystal", "agreed"), "A03": ("crystal", "curated")}
+    # The model says other of A02; no curator was asked.
+    assert labels(LabelChoice.STANDING) == {
+        "A01": ("crystal", "agreed"),
+        "A02": ("crystal", "annotated"),
+        "A03": ("crystal", "curated"),
+    }
     assert labels(LabelChoice.ANNOTATED) == {
         "A01": ("crystal", "annotated"),
         "A02": ("crystal", "annotated"),
@@ -132,7 +140,31 @@ def test_what_waits_for_curators_or_divides_them_joins_no_data_set(
 ) -> None:
     (plate,) = label_plates(database, store, "P1")
     settle(database, plate, "A02", "uncertain")
-    assert {each.item.item_id for each in drop_labels(database)} == {plate.drops["A01", 1], plate.drops["A03", 1]}
+    rest = {plate.drops["A01", 1], plate.drops["A03", 1]}
+    assert {each.item.item_id for each in drop_labels(database)} == rest
+    assert {each.item.item_id for each in drop_labels(database, LabelChoice.AGREED)} <= rest
+    everything = {each.item.item_id for each in drop_labels(database, LabelChoice.ANNOTATED)}
+    assert everything == {*rest, plate.drops["A02", 1]}
+
+
+def test_who_labels_a_settled_drop_again_changes_nothing_that_was_settled(
+    database: Database, store: Callable[[str], StoredPlate]
+) -> None:
+    """What they say is kept; to have it count, the drop is asked about anew."""
+    (plate,) = label_plates(database, store, "P1")
+    settled = settle(database, plate, "A03", "crystal")
+    key = ItemKey(plate.drops["A03", 1], plate.inspections[1])
+    label(database, plate, "A03", "other")
+    with pytest.raises(CurationClosedError, match="is closed"):
+        queue.answer(database, settled, curator="cyd", answer="other", allowed=VISIBLE.answers)
+    assert {each.label for each in drop_labels(database) if each.item == key} == {"crystal"}
+    assert len(annotations_of_drop(database, key.item_id)) == 2
+    assert ask_about(database, [key], answers_needed=1) == 1
+    assert key not in {each.item for each in drop_labels(database)}, "it waits for curators"
+    (again,) = [each for each in queue.next_items(database, TASK, "cyd", limit=9) if each.key == key]
+    queue.answer(database, again.id, curator="cyd", answer="other", allowed=VISIBLE.answers)
+    assert {each.label for each in drop_labels(database) if each.item == key} == {"other"}
+    assert queue.queue_item(database, settled).label == "crystal", "what was settled before stays on record"
 
 
 def test_a_version_is_split_by_plate_and_freezes_a_test_set(
@@ -220,7 +252,9 @@ def test_a_near_duplicate_of_a_test_image_is_refused_with_both_named(
         build(database, files)
     assert "P9/A02/1/1/visible" in str(caught.value)
     assert test_row.key in str(caught.value)
-    plan = plan_crystal_dataset(database, files, "crystals/visible", BuildSettings(made_by="ada"))
+    plan = plan_task_dataset(
+        database, files, "crystals/visible", BuildSettings(made_by="ada"), labels=LabelChoice.STANDING
+    )
     (leak,) = plan.leaks
     assert (leak.train.group, leak.test.key, leak.same_file) == ("P9", test_row.key, False)
     assert [info.number for info in list_datasets(database)] == [1]
@@ -285,7 +319,7 @@ def test_an_answer_undone_while_a_version_is_built_makes_it_anew(
             queue.undo(database, TASK, curator="bob")
         return list(found)
 
-    monkeypatch.setattr("structloop.crystals.datasets.drop_labels", labels)
+    monkeypatch.setattr("structloop.jobs.datasets._LABELS", {TASK: labels})
     info = build(database, files, test_share=0.0)
     assert len(calls) == 2
     assert info.number == 1
@@ -301,7 +335,7 @@ def test_what_cannot_be_built_says_why(
     with pytest.raises(NotFoundError, match="no test set 'x'"):
         build(database, files, test_set="x")
     with pytest.raises(UnknownPluginError, match="crystals/shg"):
-        build_crystal_dataset(database, files, "crystals/shg", BuildSettings(made_by="ada"))
+        build_task_dataset(database, files, "crystals/shg", BuildSettings(made_by="ada"), labels=LabelChoice.STANDING)
     with pytest.raises(DatasetError, match="share"):
         BuildSettings(made_by="ada", test_share=1.0)
     for name in ("99", "crystals/visible", "crystals/visible#7"):

@@ -77,8 +77,8 @@ def test_the_new_imager_is_named_with_images_to_label(database: Database, tmp_pa
         FeatureCache(DerivedFiles(tmp_path / "derived"), threads=1),
         to_label=3,
     )
-    assert [(report.source, report.is_alarm) for report, _ in found] == [("RI-1", False), ("RI-54", True)]
-    report, keys = found[1]
+    assert [(each.report.source, each.report.is_alarm) for each in found] == [("RI-1", False), ("RI-54", True)]
+    report, keys = found[1].report, [image.key for image in found[1].to_label]
     assert report.groups == (5, 8), "the data set's plates count, not the project that its split keeps together"
     assert report.message.endswith("label these 3")
     assert len(set(keys)) == 3

@@ -1,8 +1,12 @@
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from structloop.loop.curation import GivenAnswer, curator_rates, krippendorff_alpha
+from structloop.loop.curation import curator_rates, krippendorff_alpha
+from structloop.loop.curation.tally import Counts, Given, counts_of
+from structloop.store.tables import CurationItem
 
 # The worked examples of Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), sections A to C.
 BINARY = ("0100000010", "1110010000")
@@ -57,15 +61,19 @@ def test_what_one_person_alone_says_does_not_count(rows: list[list[str]]) -> Non
 
 
 def test_rates_of_curators() -> None:
-    given_answers = [
-        GivenAnswer(1, "ada", "crystal", 2.0, settled="crystal"),
-        GivenAnswer(2, "ada", "other", 4.0, settled="crystal"),
-        GivenAnswer(3, "ada", "uncertain", None),
-        GivenAnswer(4, "ada", "crystal", 6.0, gold="crystal"),
-        GivenAnswer(5, "ada", "crystal", 1.0, gold="other"),
-        GivenAnswer(1, "bob", "unusable", None, settled="crystal"),
-    ]
-    ada, bob = curator_rates(given_answers, "crystal")
+    def item(state: str, *, label: str | None = None, gold: str | None = None) -> CurationItem:
+        return CurationItem(task="t", state=state, reason="audit", label=label, gold_label=gold)
+
+    counts: Counts = Counter()
+    for row, answers in (
+        (item("settled", label="crystal"), [Given("ada", "crystal", 2.0), Given("bob", "unusable", None)]),
+        (item("settled", label="crystal"), [Given("ada", "other", 4.0)]),
+        (item("open"), [Given("ada", "uncertain", None)]),
+        (item("open", gold="crystal"), [Given("ada", "crystal", 6.0)]),
+        (item("open", gold="other"), [Given("ada", "crystal", 1.0)]),
+    ):
+        counts.update(counts_of(row, answers))
+    ada, bob = curator_rates(counts, "crystal")
     assert (ada.curator, ada.answers, ada.agreement, ada.undecided) == ("ada", 5, 0.5, 1)
     assert (ada.gold_accuracy, ada.gold_positive_found, ada.gold_positives, ada.median_seconds) == (0.5, 1, 1, 3.0)
     assert (bob.agreement, bob.gold_accuracy, bob.median_seconds, bob.undecided) == (0.0, None, None, 1)

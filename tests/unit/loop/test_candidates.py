@@ -34,7 +34,8 @@ ORDER = TrainingOrder(TASK, start=TINY)
 @pytest.fixture
 def bench(home: Path, tmp_path: Path, database: Database) -> Iterator[Bench]:
     add_tiny_model(home, tmp_path / "scratch")
-    with open_workspace(home, threads=1, runtime="torch", precision="fp32", database_url=database.url) as workspace:
+    settings = {"threads": 1, "runtime": "torch", "precision": "fp32", "default_model": TINY}
+    with open_workspace(home, **settings, database_url=database.url) as workspace:
         made = replace(bench_of(workspace), database=database)
         store_dataset(database, made.kept, tmp_path / "images")
         yield made
@@ -57,6 +58,8 @@ def test_a_training_ends_with_a_candidate_and_its_lineage(bench: Bench) -> None:
     evidence = now.candidates[0].evidence
     assert evidence["verdict"]["current"] is None
     assert evidence["comparison"]["candidate"]["items"] == 60
+    beside = evidence["comparison"]["current"]["model"]["name"]
+    assert beside == bench.registry.default_name, "the default model stands beside the first"
     assert "computing features" in told
     assert "fitting the head" in told
 

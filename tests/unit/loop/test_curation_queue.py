@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from structloop.core.errors import CurationClosedError, CurationError, NotFoundError
 from structloop.loop import curation
 from structloop.loop.curation import Answered, NewItem, QueueItem
+from structloop.loop.datasets.recording import ItemsChangedError, claim_items
 from structloop.schema.loop import CurationReason, CurationState, ItemKey
 from structloop.store import Database
 from structloop.store.tables import CurationDecision, CurationItem, DatasetVersion
@@ -244,3 +245,34 @@ def test_undo_and_another_answer_at_once_leave_no_contradiction(database: Databa
             rows = session.scalar(select(func.count()).where(CurationDecision.curation_item_id == item.id))
         # Nothing is ever removed: ada's answer, bob's, and a withdrawal where ada was still allowed to.
         assert rows == (3 if now.answer_count == 1 else 2)
+
+
+def test_an_answer_undone_and_a_data_set_that_rests_on_it_at_once_agree_on_who_was_first(database: Database) -> None:
+    for number, item in enumerate(fill(database, *(new(number, answers_needed=1) for number in range(6)))):
+        say(database, item, "ada", "crystal")
+
+        def claim(item: QueueItem = item, number: int = number) -> None:
+            with database.session() as session:
+                used = DatasetVersion(
+                    task=TASK, number=number, manifest_sha256="0" * 64, counts={}, settings={}, made_by="bob"
+                )
+                session.add(used)
+                session.flush()
+                claim_items(session, {item.id: "crystal"}, used.id)
+
+        def try_claim(claim: Callable[[], None] = claim) -> ItemsChangedError | None:
+            try:
+                claim()
+            except ItemsChangedError as error:
+                return error
+            return None
+
+        undone, claimed = together(lambda: curation.undo(database, TASK, curator="ada"), try_claim)
+        now = curation.queue_item(database, item.id)
+        if isinstance(claimed, ItemsChangedError):
+            assert isinstance(undone, QueueItem)
+            assert (now.state, now.dataset_version_id) == (CurationState.OPEN, None)
+        else:
+            assert isinstance(undone, CurationClosedError)
+            assert (now.label, now.dataset_version_id is not None) == ("crystal", True)
+    assert not curation.recount(database, TASK)

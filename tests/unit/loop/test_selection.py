@@ -191,3 +191,17 @@ def test_the_order_of_answers_does_not_matter(answers: list[str], needed: int, r
     shuffled = list(rows)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert settle(shuffled, needed) == settle(rows, needed)
+
+
+@given(st.floats(-4, 4))
+def test_which_labels_are_suspected_does_not_depend_on_the_prevalence_that_probabilities_are_for(shift: float) -> None:
+    rng = np.random.default_rng(7)
+    truth = rng.random(800) < 0.08
+    odds = np.where(truth, 0.5, -4.0) + rng.standard_normal(800)
+    human = (truth ^ (rng.random(800) < np.where(truth, 0.1, 0.02))).astype(int).tolist()
+    found, moved = (label_errors(items((1 / (1 + np.exp(-odds - by))).tolist(), human)).tolist() for by in (0.0, shift))
+    assert moved == found
+    wrong = np.array(human) != truth
+    # Where positives are rare, most wrong labels say positive, and the surest of them come first.
+    assert wrong[found[: wrong.sum()]].mean() > 0.6
+    assert wrong[found].sum() > 0.6 * wrong.sum()

@@ -21,6 +21,7 @@ from structloop.micrographs.motion import (
     memory_bound_bytes,
     summary_of,
 )
+from structloop.micrographs.motion.patches import PatchPlan
 from structloop.micrographs.motion.summing import FrameSum
 from structloop.micrographs.movies import Correction, open_movie
 from structloop.schema.motion import MotionTrack
@@ -249,3 +250,10 @@ def test_the_bound_on_memory_does_not_grow_with_the_frames(usual: tuple[Path, Mo
     with open_movie(usual[0]) as movie:
         options = MotionOptions(raw_bytes=0)
         assert memory_bound_bytes(movie, options) < (384 << 20) * 1.5 + 60 * 4 * HEIGHT * WIDTH
+
+
+def test_frequencies_above_the_highest_are_not_kept() -> None:
+    wide, narrow = (PatchPlan.of(1024, 1024, 10, 1 << 30, highest) for highest in (0.36, 0.2))
+    assert float(narrow.frequencies()[1].max()) <= 0.2 < float(wide.frequencies()[1].max()) <= 0.36
+    with pytest.raises(MotionError, match="highest_frequency is 0"):
+        AlignmentOptions(highest_frequency=0.0)

@@ -6,7 +6,7 @@ import pytest
 
 from structloop.models.registry import ModelRegistry
 from structloop.simulation.drops import Facility, SimulationError, sample_facility
-from structloop.simulation.laboratories import FAMILIAR, LABORATORIES, TRAINING_FACILITIES, laboratory
+from structloop.simulation.laboratories import DEVELOPMENT, FAMILIAR, LABORATORIES, TRAINING_FACILITIES, laboratory
 
 LEAST_OUTSIDE = 4
 
@@ -34,7 +34,7 @@ def test_training_facilities_are_those_of_the_card(tmp_path_factory: pytest.Temp
     assert training.version == f"facilities {TRAINING_FACILITIES.start} to {TRAINING_FACILITIES.stop - 1}"
 
 
-@pytest.mark.parametrize("name", LABORATORIES)
+@pytest.mark.parametrize("name", [*LABORATORIES, *DEVELOPMENT])
 def test_a_laboratory_lies_outside_of_what_training_saw(name: str, trained: list[dict[str, float]]) -> None:
     lab = laboratory(name)
     assert lab.seed not in TRAINING_FACILITIES
@@ -51,7 +51,7 @@ def test_a_laboratory_lies_outside_of_what_training_saw(name: str, trained: list
 
 
 def test_laboratories_differ_from_each_other_and_from_each_training_facility(trained: list[dict[str, float]]) -> None:
-    labs = [traits(laboratory(name)) for name in LABORATORIES]
+    labs = [traits(laboratory(name)) for name in (*LABORATORIES, *DEVELOPMENT)]
     for lab in labs:
         for other in (*trained, *(each for each in labs if each is not lab)):
             assert sum(lab[trait] != other[trait] for trait in lab) > len(lab) / 2

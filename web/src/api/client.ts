@@ -10,12 +10,26 @@ export type CurationAnswer = Schemas["CurationAnswerRequest"]["answer"];
 export type CurationItem = Schemas["CurationItemView"];
 export type CurationQueue = Schemas["CurationQueueView"];
 export type CurationReason = Schemas["CurationReason"];
+export type ConditionItem = Schemas["ConditionItemView"];
+export type ConditionQueue = Schemas["ConditionQueueView"];
 export type BuildDataset = Schemas["BuildDatasetRequest"];
 export type Dataset = Schemas["DatasetView"];
 export type DatasetDiff = Schemas["DatasetDiffView"];
 export type DatasetRow = Schemas["DatasetRowView"];
+export type Disagreement = Schemas["DisagreementView"];
+export type DriftSource = Schemas["DriftSourceView"];
+export type QueuedDrift = Schemas["QueuedDriftView"];
 export type DropDetail = Schemas["DropDetail"];
 export type DropInspection = Schemas["DropInspectionView"];
+export type Exposure = Schemas["ExposureView"];
+export type ExposureColumns = Schemas["ExposureColumnsView"];
+export type ExposureDetail = Schemas["ExposureDetail"];
+export type ExposurePlace = Schemas["PlaceView"];
+export type ExposureSession = Schemas["ExposureSessionView"];
+export type ExposureSessionDetail = Schemas["ExposureSessionDetail"];
+export type ExposureMark = Schemas["MarkView"];
+export type ExportFormat = Schemas["ExportRequest"]["format"];
+export type ExposuresChanged = Schemas["ExposuresChanged"];
 export type Hit = Schemas["HitView"];
 export type HitPage = Schemas["HitPage"];
 export type Image = Schemas["ScoredImageView"];
@@ -23,6 +37,8 @@ export type Info = Schemas["Info"];
 export type Inspection = Schemas["InspectionView"];
 export type Job = Schemas["JobView"];
 export type JobList = Schemas["JobList"];
+export type LearnedLimits = Schemas["LearnedLimitsView"];
+export type Limits = Schemas["LimitsFields"];
 export type Marks = Schemas["MarksView"];
 export type Micrograph = Schemas["MicrographView"];
 export type ModelRoles = Schemas["ModelRolesView"];
@@ -30,6 +46,9 @@ export type ModelStep = Schemas["ModelStepView"];
 export type Modality = Schemas["Modality"];
 export type ModelCard = Schemas["ModelDetail"]["card"];
 export type ModelSummary = Schemas["ModelSummary"];
+export type ModelReference = Schemas["ModelReference"];
+export type NearestExample = Schemas["ExampleView"];
+export type OcclusionMap = Schemas["OcclusionMapView"];
 export type NewProject = Schemas["NewProject"];
 export type ParticleProject = Schemas["ParticleProjectView"];
 export type PlateFilter = Schemas["PlateFilter"];
@@ -103,8 +122,9 @@ export async function unwrap<T>(answer: Promise<Answer<T>>): Promise<T> {
   throw new ApiError(response.status, `The server answered ${response.status} ${response.statusText}`.trim());
 }
 
-/** One size everywhere, the one that importing makes: it is there at once, and the browser keeps it between pages. */
-export const thumbnailUrl = (imageId: number): string => `/api/v1/images/${imageId}/thumbnail`;
+/** Mostly of one size, the one that importing makes: it is there at once, and the browser keeps it between pages. */
+export const thumbnailUrl = (imageId: number, size?: number): string =>
+  `/api/v1/images/${imageId}/thumbnail${size === undefined ? "" : `?size=${size}`}`;
 export const deepZoomUrl = (imageId: number): string => `/api/v1/images/${imageId}/deepzoom.dzi`;
 export const originalUrl = (imageId: number): string => `/api/v1/images/${imageId}/original`;
 export const scoresUrl = (plateId: number, scoringId: number | undefined): string =>
@@ -115,3 +135,9 @@ export const pictureUrl = (micrographId: number, size: number, lowPassPx = 0): s
 export const maskUrl = (micrographId: number): string => `/api/v1/particles/micrographs/${micrographId}/mask`;
 export const exportUrl = (projectId: number, format: string, threshold: number, names: string): string =>
   `/api/v1/particles/projects/${projectId}/export?format=${format}&threshold=${threshold}&names=${names}`;
+
+/** Two sizes are enough: pictures that are asked for again are there at once. */
+export const exposurePictureUrl = (exposureId: number, size = 256, fine = false): string =>
+  `/api/v1/exposures/${exposureId}/picture?size=${size}${fine ? "&fine=true" : ""}`;
+export const exposurePowerUrl = (exposureId: number, size = 256): string =>
+  `/api/v1/exposures/${exposureId}/power?size=${size}`;

@@ -1,7 +1,7 @@
 /** What happens while one looks: the server's events bring the kept answers up to date, and say whether it is there. */
 import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
-import type { Job, JobList, PlatesChanged } from "./client";
+import type { ExposuresChanged, Job, JobList, PlatesChanged } from "./client";
 
 export type Connection = "connecting" | "online" | "offline";
 
@@ -18,6 +18,8 @@ class Live {
   #retry: number | undefined;
   #refresh: number | undefined;
   readonly #stale = new Set<number>();
+  #refreshExposures: number | undefined;
+  readonly #staleExposures = new Set<number>();
   #refreshParticles: number | undefined;
   #refreshLearning: number | undefined;
   #client: QueryClient | undefined;
@@ -36,6 +38,7 @@ class Live {
       this.#source?.close();
       window.clearTimeout(this.#retry);
       window.clearTimeout(this.#refresh);
+      window.clearTimeout(this.#refreshExposures);
       window.clearTimeout(this.#refreshParticles);
       window.clearTimeout(this.#refreshLearning);
     };
@@ -72,6 +75,10 @@ class Live {
     source.addEventListener("plates", (event: MessageEvent<string>) => {
       for (const id of (JSON.parse(event.data) as PlatesChanged).plate_ids) this.#stale.add(id);
       this.#refresh ??= window.setTimeout(this.#refreshPlates, REFRESH_MS);
+    });
+    source.addEventListener("exposures", (event: MessageEvent<string>) => {
+      for (const id of (JSON.parse(event.data) as ExposuresChanged).session_ids) this.#staleExposures.add(id);
+      this.#refreshExposures ??= window.setTimeout(this.#refreshSessions, REFRESH_MS);
     });
     source.addEventListener("resync", () => void this.#client?.invalidateQueries());
   }
@@ -114,6 +121,16 @@ class Live {
       void this.#client?.invalidateQueries({ queryKey: ["jobs"] });
     }
   }
+
+  #refreshSessions = (): void => {
+    this.#refreshExposures = undefined;
+    const ids = new Set(this.#staleExposures);
+    this.#staleExposures.clear();
+    void this.#client?.invalidateQueries({
+      predicate: ({ queryKey: [kind, what, id] }) =>
+        kind === "exposures" && (what === "sessions" || (what !== "one" && ids.has(Number(id)))),
+    });
+  };
 
   #refreshPlates = (): void => {
     this.#refresh = undefined;

@@ -1,4 +1,4 @@
-/** Everything the pages ask the server, with the keys under which answers are kept. */
+/** Everything the pages ask the server, with the keys under which answers are kept; of exposures: exposureQueries.ts. */
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from "@tanstack/react-query";
 import { ApiError, type BuildDataset, client, type PlateFilter, type PlateOrder, type ReplayRequest, unwrap } from "./client";
 
@@ -286,11 +286,32 @@ export const curationQueue = (curator: string | undefined) =>
   });
 
 /** The item to look at and some that follow, so that their pictures can be loaded ahead. */
-export const nextCurationItems = (curator: string) =>
+export const nextCurationItems = (curator: string, first?: number) =>
   queryOptions({
-    queryKey: ["curation", "next", curator],
+    queryKey: ["curation", "next", curator, first ?? null],
     queryFn: ({ signal }) =>
-      unwrap(client.GET("/api/v1/curation/next", { params: { query: { curator, limit: 12 } }, signal })),
+      unwrap(
+        client.GET("/api/v1/curation/next", {
+          params: { query: first === undefined ? { curator, limit: 12 } : { curator, limit: 12, first } },
+          signal,
+        }),
+      ),
+    enabled: curator !== "",
+    placeholderData: keepPreviousData,
+  });
+
+export const exposureQueue = (curator: string) =>
+  queryOptions({
+    queryKey: ["curation", "exposures", "queue", curator],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/curation/exposures", { params: { query: curator === "" ? {} : { curator } }, signal })),
+  });
+
+export const nextExposures = (curator: string) =>
+  queryOptions({
+    queryKey: ["curation", "exposures", "next", curator],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/curation/exposures/next", { params: { query: { curator, limit: 12 } }, signal })),
     enabled: curator !== "",
     placeholderData: keepPreviousData,
   });
@@ -310,6 +331,13 @@ export const modelRoles = (task: string) =>
       return found.find((roles) => roles.task === task) ?? null;
     },
     enabled: task !== "",
+  });
+
+/** Of every review task. */
+export const allModelRoles = () =>
+  queryOptions({
+    queryKey: ["learning", "roles"],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/model-roles", { signal })),
   });
 
 export const trainingRuns = (task: string) =>
@@ -381,6 +409,13 @@ export const curationItem = (itemId: number) =>
           signal,
         }),
       ),
+  });
+
+export const dropAnnotations = (dropId: number) =>
+  queryOptions({
+    queryKey: ["drop", dropId, "annotations"],
+    queryFn: ({ signal }) =>
+      unwrap(client.GET("/api/v1/drops/{drop_id}/annotations", { params: { path: { drop_id: dropId } }, signal })),
   });
 
 export const lineage = (dropId: number, inspection: number | undefined) =>

@@ -64,6 +64,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/curation/exposures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the queue of exposures stands
+         * @description What may be answered, what waits and what was settled, and how well curators agree.
+         */
+        get: operations["get_exposure_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/curation/exposures/fill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fill the queue of exposures
+         * @description Chooses exposures whose condition people should look at: disputed ones, unsure ones, and some at random.
+         */
+        post: operations["fill_exposure_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/curation/exposures/items/{curation_item_id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer what the condition of an exposure is
+         * @description Records an answer; refused (409) where the item is closed or this curator has answered it.
+         */
+        post: operations["answer_exposure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/curation/exposures/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which exposures to look at next
+         * @description Open items that this curator has not answered. Of blind ones nothing is shown that the model says.
+         */
+        get: operations["get_next_exposures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/curation/exposures/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo an answer
+         * @description Withdraws a curator's newest answer about an exposure by adding a row that says so.
+         */
+        post: operations["undo_exposure_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/curation/fill": {
         parameters: {
             query?: never;
@@ -76,6 +176,9 @@ export interface paths {
         /**
          * Fill the queue
          * @description Chooses drops from scores and human labels, and adds those that people should look at.
+         *
+         *     Labels are suspected to be wrong by models that have not learnt from them; their features are kept, and those that
+         *     are missing are computed for some seconds at most.
          */
         post: operations["fill_curation_queue"];
         delete?: never;
@@ -184,6 +287,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/curation/withdrawals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take drops out of the queue
+         * @description Takes what nobody has answered yet out of the queue; answers stay. It may be chosen again.
+         */
+        post: operations["withdraw_curation_items"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets": {
         parameters: {
             query?: never;
@@ -248,6 +371,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/datasets/{dataset_id}/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A small picture of an image of a data set
+         * @description A JPEG of an image that a data set holds, imported ones too, which are images of no drop.
+         */
+        get: operations["get_dataset_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/datasets/{dataset_id}/rows": {
         parameters: {
             query?: never;
@@ -282,6 +425,50 @@ export interface paths {
          * @description Counts of a version, and images that would leak a test set, both of each pair; nothing is recorded.
          */
         post: operations["plan_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was found last
+         * @description What the last finished look said of each imager or kind of plates; empty where nobody has looked yet.
+         */
+        get: operations["get_drift"];
+        put?: never;
+        /**
+         * Look for imagers that look new
+         * @description Asks for a job that compares the newest plates of each imager with what the model in production learnt from.
+         */
+        post: operations["look_for_drift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/drift/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask curators about what looks new
+         * @description Puts the images that a look asked to label at the head of the queue; nothing is asked about twice.
+         */
+        post: operations["queue_drift"];
         delete?: never;
         options?: never;
         head?: never;
@@ -357,11 +544,312 @@ export interface paths {
         };
         /**
          * What happens, live
-         * @description Progress of jobs and changes of plates; goes on after `Last-Event-ID`, or says `resync` when it cannot.
+         * @description Progress of jobs, changes of plates and exposures; goes on after `Last-Event-ID`, or says `resync` when it
+         *     cannot.
          */
         get: operations["stream_events"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/{exposure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One exposure
+         * @description An exposure with its indicators, its judgement, its tracks, and where its metadata come from.
+         */
+        get: operations["get_exposure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/{exposure_id}/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A picture of an exposure
+         * @description The aligned micrograph as a grey JPEG no larger than `size`; made once and kept.
+         */
+        get: operations["get_exposure_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/{exposure_id}/power": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The power spectrum of an exposure
+         * @description Its power spectrum, right half, with the fit beside it, left half.
+         */
+        get: operations["get_exposure_power"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark exposures good or bad
+         * @description Marks exposures, all or none; an earlier mark stays on record and counts no more.
+         */
+        post: operations["mark_exposures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/marks/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take marks back
+         * @description Takes marks back; the ones before them count again.
+         */
+        post: operations["withdraw_exposure_marks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List sessions of exposures
+         * @description All sessions whose movies are or were processed, the newest first.
+         */
+        get: operations["list_exposure_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One session of exposures
+         * @description A session with its counts and limits.
+         */
+        get: operations["get_exposure_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/sessions/{session_id}/columns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All exposures as columns
+         * @description Every indicator of every exposure, or of those that are new or changed since a cursor was given.
+         */
+        get: operations["get_exposure_columns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/sessions/{session_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take exposures along
+         * @description Some exposures of a session as CSV, Parquet, or a STAR file that RELION reads.
+         */
+        post: operations["export_exposures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/sessions/{session_id}/exposures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page of exposures
+         * @description Some of a session's exposures, filtered and sorted; what is not known comes last.
+         */
+        get: operations["list_exposures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/sessions/{session_id}/learned-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Limits learned from marks
+         * @description What the marks of a session say of its limits; nothing is set.
+         */
+        get: operations["get_learned_limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/sessions/{session_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the limits of a session
+         * @description Sets what the operator wants, and judges every exposure of the session by it in one transaction.
+         */
+        put: operations["set_exposure_limits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/sessions/{session_id}/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Marks of a session
+         * @description The mark that stands of each exposure that has one.
+         */
+        get: operations["list_exposure_marks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/sessions/{session_id}/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Squares and grids, pooled
+         * @description The share of problematic exposures of each grid and square with its interval, and which of them to leave.
+         */
+        get: operations["list_exposure_places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exposures/sessions/made-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make up a session of exposures
+         * @description Makes up a session to try the pages with: plausible numbers, no movies, no pictures.
+         */
+        post: operations["make_up_exposure_session"];
         delete?: never;
         options?: never;
         head?: never;
@@ -460,6 +948,68 @@ export interface paths {
          * @description The Deep Zoom description (DZI) of an image's tile pyramid, which is made when first asked for.
          */
         get: operations["get_deepzoom"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/images/{image_id}/nearest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a model finds alike
+         * @description The most alike of the images that the model learnt from, else of those that people here labelled.
+         *
+         *     Computed when first asked for: ask again until they are there.
+         */
+        get: operations["get_nearest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/images/{image_id}/occlusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a score comes from
+         * @description What hiding parts of the image does to its probability. Made when first asked for; ask until it is there.
+         */
+        get: operations["get_occlusion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/images/{image_id}/occlusion/overlay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a score comes from, as a picture
+         * @description A see-through PNG of the image's shape: vermilion speaks for a crystal, sky blue against; made after the map.
+         */
+        get: operations["get_occlusion_overlay"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1649,11 +2199,12 @@ export interface components {
             group_by: "auto" | "project" | "plate";
             /**
              * Labels
-             * @description `curated`: what curators settled; `agreed`: and labels with which the model agrees; `annotated`: all labels.
-             * @default agreed
+             * @description `curated`: what curators settled; `standing`: and labels that no curator has in hand; `agreed`: and labels with
+             *     which the model agrees; `annotated`: all labels.
+             * @default standing
              * @enum {string}
              */
-            labels: "curated" | "agreed" | "annotated";
+            labels: "curated" | "standing" | "agreed" | "annotated";
             /** Made By */
             made_by: string;
             /**
@@ -1742,6 +2293,174 @@ export interface components {
          */
         CombinationRule: "max" | "mean" | "product" | "noisy-or";
         /**
+         * ConditionAnswerRequest
+         * @description One curator's answer.
+         */
+        ConditionAnswerRequest: {
+            /** Answer */
+            answer: string;
+            /** Curator */
+            curator: string;
+            /**
+             * Seconds
+             * @description Time from showing the item to the answer.
+             */
+            seconds?: number | null;
+        };
+        /**
+         * ConditionChoiceView
+         * @description Something that a curator may answer.
+         */
+        ConditionChoiceView: {
+            /**
+             * Answer
+             * @description A label of `micrographs/quality`, or `uncertain` or `unusable`.
+             */
+            answer: string;
+            /**
+             * Key
+             * @description On the keyboard.
+             */
+            key: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * ConditionFillRequest
+         * @description How many exposures are to join the queue, and which.
+         */
+        ConditionFillRequest: {
+            /**
+             * Answers Needed
+             * @description Equal answers that settle an item; 1 where there is one curator.
+             * @default 2
+             */
+            answers_needed: number;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Session Ids
+             * @description Only exposures of these sessions; empty: of all.
+             */
+            session_ids?: number[];
+            /**
+             * Size
+             * @default 60
+             */
+            size: number;
+        };
+        /**
+         * ConditionFillView
+         * @description What joined the queue.
+         */
+        ConditionFillView: {
+            /** Added */
+            added: {
+                [key: string]: number;
+            };
+            /** Added Count */
+            added_count: number;
+            /** Looked At */
+            looked_at: number;
+        };
+        /**
+         * ConditionItemView
+         * @description An exposure in the queue.
+         */
+        ConditionItemView: {
+            /** Answer Count */
+            answer_count: number;
+            /** Answers Needed */
+            answers_needed: number;
+            /**
+             * Condition
+             * @description What the model says; null where it says nothing or the item is blind.
+             */
+            condition: string | null;
+            /** Exposure Id */
+            exposure_id: number;
+            /** Grid */
+            grid: string | null;
+            /** Hole */
+            hole: string | null;
+            /** Id */
+            id: number;
+            /** Is Blind */
+            is_blind: boolean;
+            /**
+             * Label
+             * @description What was settled.
+             */
+            label: string | null;
+            /** Name */
+            name: string;
+            /** Probability */
+            probability: number | null;
+            /** @description Null where it is asked blind: an audit and a known answer must not be told apart. */
+            reason: components["schemas"]["CurationReason"] | null;
+            /** Session */
+            session: string;
+            /** Session Id */
+            session_id: number;
+            /** Square */
+            square: string | null;
+            state: components["schemas"]["CurationState"];
+        };
+        /**
+         * ConditionNextView
+         * @description What a curator should look at next.
+         */
+        ConditionNextView: {
+            /** Items */
+            items: components["schemas"]["ConditionItemView"][];
+            /**
+             * Open For Curator
+             * @description How many wait.
+             */
+            open_for_curator: number;
+        };
+        /**
+         * ConditionQueueView
+         * @description How the queue of exposures stands.
+         */
+        ConditionQueueView: {
+            /**
+             * Alpha
+             * @description Krippendorff's alpha of all answers.
+             */
+            alpha: number | null;
+            /** Choices */
+            choices: components["schemas"]["ConditionChoiceView"][];
+            /** Curators */
+            curators: string[];
+            /** Open */
+            open: number;
+            /** Open For Curator */
+            open_for_curator: number | null;
+            /** Settled */
+            settled: number;
+            /** Settled By Label */
+            settled_by_label: {
+                [key: string]: number;
+            };
+            /**
+             * Undecided
+             * @description Items of which curators cannot tell, or agree, what they are.
+             */
+            undecided: number;
+        };
+        /**
+         * ConditionUndoRequest
+         * @description Whose newest answer is withdrawn.
+         */
+        ConditionUndoRequest: {
+            /** Curator */
+            curator: string;
+        };
+        /**
          * ContributionView
          * @description What one person gave to a data set.
          */
@@ -1827,6 +2546,11 @@ export interface components {
              * @description The first data set that rests on it; from then on its answers cannot be undone.
              */
             dataset_id: number | null;
+            /**
+             * Drift Of
+             * @description With the reason `drift`: the imager, or the kind of plate where no imager is named.
+             */
+            drift_of: string | null;
             /** Drop */
             drop: number;
             /** Drop Id */
@@ -1899,7 +2623,7 @@ export interface components {
             items: components["schemas"]["CurationItemView"][];
             /**
              * Open For Curator
-             * @description Items that wait for this curator (for the reason asked for); at most 1,000 are counted.
+             * @description Items that wait for this curator (for the reason asked for).
              */
             open_for_curator: number;
         };
@@ -2104,6 +2828,11 @@ export interface components {
             /** Drop Id */
             drop_id: number | null;
             /**
+             * Exposure Id
+             * @description Of what the image is, where it is one of an exposure.
+             */
+            exposure_id: number | null;
+            /**
              * Group
              * @description The plate's barcode, or what an imported set has kept together.
              */
@@ -2174,6 +2903,121 @@ export interface components {
             why: string;
         };
         /**
+         * DisagreementState
+         * @description What became of a disagreement between a person and the model.
+         *
+         *     Attributes:
+         *         UNASKED: It is in no queue.
+         *         QUEUED: It waits for curators.
+         *         SETTLED: Curators agree on a label.
+         *         UNDECIDED: Curators could not tell.
+         * @enum {string}
+         */
+        DisagreementState: "unasked" | "queued" | "settled" | "undecided";
+        /**
+         * DisagreementView
+         * @description A person and the model say different things of a drop at one inspection.
+         */
+        DisagreementView: {
+            /**
+             * Curation Item Id
+             * @description What waits for curators; none where it is asked about blind.
+             */
+            curation_item_id: number | null;
+            /**
+             * Human Label
+             * @description `crystal` or `other`: what the person's newest label of it means.
+             */
+            human_label: string;
+            /**
+             * Inspection
+             * @description Number of the inspection that the person looked at.
+             */
+            inspection: number;
+            /**
+             * Probability
+             * @description What the model says of the same inspection.
+             */
+            probability: number;
+            /**
+             * Settled Label
+             * @description `crystal` or `other`, where curators settled it.
+             */
+            settled_label: string | null;
+            state: components["schemas"]["DisagreementState"];
+        };
+        /**
+         * DriftFindingView
+         * @description What the last look found.
+         */
+        DriftFindingView: {
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Job Id
+             * @description None where nobody has looked yet.
+             */
+            job_id: string | null;
+            /** Sources */
+            sources: components["schemas"]["DriftSourceView"][];
+        };
+        /**
+         * DriftRequest
+         * @description What to look at.
+         */
+        DriftRequest: {
+            /**
+             * By
+             * @description Imagers, or kinds of plates.
+             * @default imager
+             * @enum {string}
+             */
+            by: "imager" | "kind";
+            /**
+             * Count
+             * @description Images to ask for where something looks new.
+             * @default 40
+             */
+            count: number;
+            /**
+             * Dataset
+             * @description What the model learnt from; none: the newest.
+             */
+            dataset?: string | null;
+            /**
+             * Task
+             * @description Such as `crystals/visible`.
+             */
+            task: string;
+        };
+        /**
+         * DriftSourceView
+         * @description What was said of an imager or a kind of plates.
+         */
+        DriftSourceView: {
+            /**
+             * Alarm
+             * @description Whether it looks new.
+             */
+            alarm: boolean;
+            /** Message */
+            message: string;
+            /** Plates */
+            plates: number;
+            /**
+             * Possible
+             * @description Whether there were plates enough to tell.
+             */
+            possible: boolean;
+            /** Source */
+            source: string;
+            /**
+             * To Label
+             * @description Images to label, the most different first, such as `PLATE1/A01/1/3/visible`.
+             */
+            to_label: string[];
+        };
+        /**
          * DropDetail
          * @description A drop with everything known of it, and its neighbours in plate order.
          */
@@ -2192,6 +3036,11 @@ export interface components {
             best_inspection: number | null;
             /** Column */
             column: number;
+            /**
+             * Disagreements
+             * @description Inspections of which person and model say different things, oldest first.
+             */
+            disagreements: components["schemas"]["DisagreementView"][];
             /** Drop */
             drop: number;
             /**
@@ -2299,6 +3148,46 @@ export interface components {
             top_px: number;
         };
         /**
+         * ExampleView
+         * @description An image that the model finds alike.
+         */
+        ExampleView: {
+            /** Detail */
+            detail: string;
+            /**
+             * Distance
+             * @description Cosine distance of the model's features, 0 to 2.
+             */
+            distance: number;
+            /** Drop Id */
+            drop_id: number | null;
+            /** Image Id */
+            image_id: number | null;
+            /**
+             * Is Itself
+             * @description Whether it is the very image that is explained.
+             */
+            is_itself: boolean;
+            /**
+             * Key
+             * @description Such as `PLATE1/A01/1/3/visible`.
+             */
+            key: string;
+            /** Label */
+            label: string;
+            /** @description Its part of the data set; none where it is of no data set. */
+            partition: components["schemas"]["Partition"] | null;
+            /**
+             * Picture Url
+             * @description A small picture, relative to the server.
+             */
+            picture_url: string | null;
+            /** Said */
+            said: components["schemas"]["SaidView"][];
+            /** @description What the label rests on. */
+            source: components["schemas"]["LabelSource"];
+        };
+        /**
          * ExpectedView
          * @description What a model is expected to do at each threshold.
          */
@@ -2340,6 +3229,353 @@ export interface components {
             uv_probability: number | null;
             /** Visible Probability */
             visible_probability: number | null;
+        };
+        /**
+         * ExportRequest
+         * @description Which exposures, and as what.
+         */
+        ExportRequest: {
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "csv" | "parquet" | "ctf-star" | "corrected-star";
+            /** Ids */
+            ids: number[];
+        };
+        /**
+         * ExposureColumnsView
+         * @description Exposures as columns, in the order in which they were taken.
+         */
+        ExposureColumnsView: {
+            /**
+             * Cursor
+             * @description To be given back as `since`.
+             */
+            cursor: string;
+            /**
+             * Failures
+             * @description Why those failed that did, by id.
+             */
+            failures: {
+                [key: string]: string;
+            };
+            /**
+             * Flags
+             * @description A byte each, in base64: 1 failed, 2 the film poses, 4 crystalline ice, 8 has a picture, 16 has a spectrum,
+             *     32 only a least thickness of the ice is known.
+             */
+            flags: string;
+            /** Ids */
+            ids: number[];
+            /** Names */
+            names: string[];
+            /**
+             * Numbers
+             * @description By indicator: little-endian float32 in base64; NaN where not known, infinite where no rings are seen.
+             */
+            numbers: {
+                [key: string]: string;
+            };
+            /**
+             * Origin
+             * Format: date-time
+             */
+            origin: string;
+            /**
+             * Texts
+             * @description `grid`, `square` and `condition`.
+             */
+            texts: {
+                [key: string]: components["schemas"]["NamedColumn"];
+            };
+            /**
+             * Times
+             * @description Seconds from `origin`, as `numbers`.
+             */
+            times: string;
+            /** Total */
+            total: number;
+            /**
+             * Whole
+             * @description Whether these are all; else those that are new or have changed since the cursor was given.
+             */
+            whole: boolean;
+        };
+        /**
+         * ExposureDetail
+         * @description All that is known of one exposure.
+         */
+        ExposureDetail: {
+            exposure: components["schemas"]["ExposureView"];
+            /** Facts */
+            facts: components["schemas"]["FactView"][];
+            /** Has Picture */
+            has_picture: boolean;
+            /** Has Power */
+            has_power: boolean;
+            /**
+             * Height Px
+             * @description Of the stored frames, in whose pixels paths are.
+             */
+            height_px: number | null;
+            /**
+             * Ice Rings Angstrom
+             * @description Spacings of the reflections of crystalline ice.
+             */
+            ice_rings_angstrom: number[];
+            /** Local Paths */
+            local_paths: components["schemas"]["PathView"][];
+            /**
+             * Micrograph
+             * @description Path of the aligned micrograph.
+             */
+            micrograph: string | null;
+            /** Movie */
+            movie: string;
+            /** Particle Diameter Angstrom */
+            particle_diameter_angstrom: number | null;
+            /**
+             * Particles
+             * @description Rows of x, y (pixels of the micrograph) and probability, best first: little-endian float32 in base64.
+             */
+            particles: string;
+            /**
+             * Path Angstrom
+             * @description Where the whole went from the first frame on.
+             */
+            path_angstrom: [
+                number,
+                number
+            ][];
+            /** Picker */
+            picker: string | null;
+            /** Remarks */
+            remarks: string[];
+            /** Session Id */
+            session_id: number;
+            /** Session Name */
+            session_name: string;
+            /** Width Px */
+            width_px: number | null;
+        };
+        /**
+         * ExposurePage
+         * @description Some of a session's exposures.
+         */
+        ExposurePage: {
+            /** Items */
+            items: components["schemas"]["ExposureView"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * ExposuresChanged
+         * @description Event `exposures`: exposures of these sessions were processed, or their state or limits changed.
+         */
+        ExposuresChanged: {
+            /** Session Ids */
+            session_ids: number[];
+        };
+        /**
+         * ExposureSessionDetail
+         * @description A session with its limits.
+         */
+        ExposureSessionDetail: {
+            default_limits: components["schemas"]["LimitsFields"];
+            limits: components["schemas"]["LimitsFields"];
+            session: components["schemas"]["ExposureSessionView"];
+            /**
+             * Settings
+             * @description How its movies are processed.
+             */
+            settings: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * ExposureSessionView
+         * @description A session: movies of one place, processed into one folder.
+         */
+        ExposureSessionView: {
+            /** Arriving Per Hour */
+            arriving_per_hour: number | null;
+            /**
+             * Behind
+             * @description That and how it falls behind; null while it keeps up.
+             */
+            behind: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Done */
+            done: number;
+            /** Done Per Hour */
+            done_per_hour: number | null;
+            /** Failed */
+            failed: number;
+            /** Grids */
+            grids: number;
+            /** Heartbeat At */
+            heartbeat_at: string | null;
+            /** Id */
+            id: number;
+            /** Last At */
+            last_at: string | null;
+            /**
+             * Limits Origin
+             * @description Who set the limits; null: the defaults hold.
+             */
+            limits_origin: string | null;
+            /** Made Up */
+            made_up: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Problematic
+             * @description Of those that are done: probably, by the session's limits.
+             */
+            problematic: number;
+            /** Remarks */
+            remarks: string[];
+            /**
+             * Results
+             * @description Folder of the results.
+             */
+            results: string;
+            /**
+             * Source
+             * @description The movie, folder or pattern.
+             */
+            source: string;
+            /** Squares */
+            squares: number;
+            /**
+             * State
+             * @description `killed`: it should run, and nobody has heard of its process for a minute.
+             * @enum {string}
+             */
+            state: "running" | "finished" | "stopped" | "killed";
+            /**
+             * Waiting
+             * @description Movies found and not yet processed.
+             */
+            waiting: number;
+            /**
+             * Watched
+             * @description Whether more movies are waited for.
+             */
+            watched: boolean;
+        };
+        /**
+         * ExposureView
+         * @description An exposure and what was found of it; null where it is not known.
+         */
+        ExposureView: {
+            /** Astigmatism Angle Deg */
+            astigmatism_angle_deg: number | null;
+            /** Condition */
+            condition: string | null;
+            /** Condition Model */
+            condition_model: string | null;
+            /** Condition Probability */
+            condition_probability: number | null;
+            /** Crystalline Ice */
+            crystalline_ice: boolean | null;
+            /** Ctf Confidence */
+            ctf_confidence: number | null;
+            /** Ctf Resolution Angstrom */
+            ctf_resolution_angstrom: number | null;
+            /** Defocus U Um */
+            defocus_u_um: number | null;
+            /** Defocus V Um */
+            defocus_v_um: number | null;
+            /** Dose E Per Angstrom2 */
+            dose_e_per_angstrom2: number | null;
+            /** Early Motion Angstrom */
+            early_motion_angstrom: number | null;
+            /** Empty Fraction */
+            empty_fraction: number | null;
+            /** Film Poses */
+            film_poses: boolean | null;
+            /** Grid */
+            grid: string | null;
+            /** Hole */
+            hole: string | null;
+            /** Ice Method */
+            ice_method: string | null;
+            /** Ice Nm */
+            ice_nm: number | null;
+            /** Ice Relative */
+            ice_relative: number | null;
+            /** Id */
+            id: number;
+            /** Late Motion Angstrom */
+            late_motion_angstrom: number | null;
+            /** Name */
+            name: string;
+            /** Particle Overlap */
+            particle_overlap: number | null;
+            /** Particles */
+            particles: number | null;
+            /** Particles Per Um2 */
+            particles_per_um2: number | null;
+            /** Phase Shift Deg */
+            phase_shift_deg: number | null;
+            /** Pixel Size Angstrom */
+            pixel_size_angstrom: number | null;
+            /** Poor Condition */
+            poor_condition: number | null;
+            /** Problematic */
+            problematic: number | null;
+            /**
+             * Processed At
+             * Format: date-time
+             */
+            processed_at: string;
+            /**
+             * Reason
+             * @description Why it failed.
+             */
+            reason: string | null;
+            /** Reasons */
+            reasons: components["schemas"]["ReasonView"][];
+            /** Rings Seen */
+            rings_seen: boolean | null;
+            /** Seconds */
+            seconds: number | null;
+            /** Square */
+            square: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "done" | "failed";
+            /** Taken At */
+            taken_at: string | null;
+            /** Tilt Deg */
+            tilt_deg: number | null;
+            /** Total Motion Angstrom */
+            total_motion_angstrom: number | null;
+        };
+        /**
+         * FactView
+         * @description A value of an exposure's metadata, and who says it.
+         */
+        FactView: {
+            /** Name */
+            name: string;
+            /** Origin */
+            origin: string;
+            /**
+             * Others
+             * @description What further sources say, where they say something else.
+             */
+            others: string[];
+            /** Value */
+            value: string;
         };
         /**
          * FillQueueRequest
@@ -2412,6 +3648,11 @@ export interface components {
              * @description Settled items that joined the queue again, to see how curators do.
              */
             gold_count: number;
+            /**
+             * Held Out
+             * @description Of the labels, those that were compared with models that had not learnt from them; the others with the score.
+             */
+            held_out: number;
             /**
              * Labelled
              * @description Of these, those that a person has labelled.
@@ -2932,6 +4173,57 @@ export interface components {
             train: components["schemas"]["DatasetRowView"];
         };
         /**
+         * LearnedLimitsView
+         * @description Limits that fit what people marked; nothing is set yet.
+         */
+        LearnedLimitsView: {
+            /**
+             * Agreed After
+             * @description With how many marks the limits agree, as by default and as learned.
+             */
+            agreed_after: number;
+            /** Agreed Before */
+            agreed_before: number;
+            /** Good */
+            good: number;
+            limits: components["schemas"]["LimitsFields"];
+            /** Marks */
+            marks: number;
+            /** Moved */
+            moved: components["schemas"]["LearnedLimitView"][];
+            /** Remarks */
+            remarks: string[];
+        };
+        /**
+         * LearnedLimitView
+         * @description A limit that marks move.
+         */
+        LearnedLimitView: {
+            /** After */
+            after: number | null;
+            /** Before */
+            before: number | null;
+            /** High */
+            high: number | null;
+            /**
+             * Low
+             * @description Where it lies with 90 % probability.
+             */
+            low: number | null;
+            /**
+             * Name
+             * @description Field of the limits; of a range with `.low` or `.high`.
+             */
+            name: string;
+            /**
+             * Probability
+             * @description That it is not where it was.
+             */
+            probability: number;
+            /** Words */
+            words: string;
+        };
+        /**
          * LearntImageView
          * @description This very image, as a data set holds it.
          */
@@ -2944,6 +4236,62 @@ export interface components {
             label: string;
             partition: components["schemas"]["Partition"];
             source: components["schemas"]["LabelSource"];
+        };
+        /**
+         * LimitsFields
+         * @description What the operator wants; null is no limit, ranges are the lowest and the highest value.
+         */
+        LimitsFields: {
+            /** Crystalline Ice Allowed */
+            crystalline_ice_allowed: boolean;
+            /** Defocus Um */
+            defocus_um: [
+                number | null,
+                number | null
+            ];
+            /** Film Posing Allowed */
+            film_posing_allowed: boolean;
+            /** Ice Nm */
+            ice_nm: [
+                number | null,
+                number | null
+            ];
+            /** Least Ctf Confidence */
+            least_ctf_confidence: number | null;
+            /** Most Astigmatism Um */
+            most_astigmatism_um: number | null;
+            /** Most Ctf Resolution Angstrom */
+            most_ctf_resolution_angstrom: number | null;
+            /** Most Early Motion Angstrom */
+            most_early_motion_angstrom: number | null;
+            /** Most Empty Fraction */
+            most_empty_fraction: number | null;
+            /** Most Particle Overlap */
+            most_particle_overlap: number | null;
+            /** Most Tilt Deg */
+            most_tilt_deg: number | null;
+            /** Most Total Motion Angstrom */
+            most_total_motion_angstrom: number | null;
+            /** Particles Per Um2 */
+            particles_per_um2: [
+                number | null,
+                number | null
+            ];
+            /** Poor Condition Allowed */
+            poor_condition_allowed: boolean;
+        };
+        /**
+         * MarkRequest
+         * @description Marks for some exposures.
+         */
+        MarkRequest: {
+            /** Exposure Ids */
+            exposure_ids: number[];
+            /**
+             * Label
+             * @enum {string}
+             */
+            label: "good" | "bad";
         };
         /**
          * MarksView
@@ -2963,6 +4311,41 @@ export interface components {
             others: components["schemas"]["PointView"][];
             /** Particles */
             particles: components["schemas"]["PointView"][];
+        };
+        /**
+         * MarkView
+         * @description What a person says of an exposure: to be used, or not.
+         */
+        MarkView: {
+            /** Annotator */
+            annotator: string;
+            /** Exposure Id */
+            exposure_id: number;
+            /** Id */
+            id: number;
+            /**
+             * Label
+             * @enum {string}
+             */
+            label: "good" | "bad";
+        };
+        /**
+         * MattersView
+         * @description The part of an image that matters most in one direction.
+         */
+        MattersView: {
+            /**
+             * Change
+             * @description The probability of the whole image less that with the part hidden.
+             */
+            change: number;
+            /**
+             * X
+             * @description Its middle, as a share of the width.
+             */
+            x: number;
+            /** Y */
+            y: number;
         };
         /**
          * Metric
@@ -3029,10 +4412,10 @@ export interface components {
         };
         /**
          * Modality
-         * @description How a drop was lit and recorded.
+         * @description How a drop was lit and recorded; or that electrons made the picture, of a cryo-EM exposure.
          * @enum {string}
          */
-        Modality: "visible" | "uv" | "uv-tpef" | "shg";
+        Modality: "visible" | "uv" | "uv-tpef" | "shg" | "electrons";
         /**
          * ModelCard
          * @description Everything structloop knows of one trained classifier. See the module's docstring.
@@ -3100,9 +4483,9 @@ export interface components {
             /**
              * Task
              * @default crystal-classification
-             * @constant
+             * @enum {string}
              */
-            task: "crystal-classification";
+            task: "crystal-classification" | "exposure-condition";
             training: components["schemas"]["TrainingDataset"];
             /**
              * Version
@@ -3257,11 +4640,61 @@ export interface components {
             version: string;
         };
         /**
+         * NamedColumn
+         * @description Texts that repeat: each one's place among `names` as int32 in base64, -1 for none.
+         */
+        NamedColumn: {
+            /** Names */
+            names: string[];
+            /** Places */
+            places: string;
+        };
+        /**
          * NamesAs
          * @description How micrographs are named in exported files.
          * @enum {string}
          */
         NamesAs: "relative" | "absolute" | "file";
+        /**
+         * NearestExamplesView
+         * @description The images that a model finds most alike to one.
+         */
+        NearestExamplesView: {
+            /** Compared */
+            compared: number;
+            /** Dataset */
+            dataset: string | null;
+            /** Dataset Id */
+            dataset_id: number | null;
+            /** Examples */
+            examples: components["schemas"]["ExampleView"][];
+            /** Note */
+            note: string;
+            /**
+             * Origin
+             * @description `training`: it learnt from them; `facility`: people here labelled them, and it has not learnt from them; `none`:
+             *     there is nothing to compare with.
+             * @enum {string}
+             */
+            origin: "training" | "facility" | "none";
+            /** Total */
+            total: number;
+            /** Unreadable */
+            unreadable: number;
+        };
+        /**
+         * NearestView
+         * @description The images most alike to an image, or how far that is.
+         */
+        NearestView: {
+            /** Image Id */
+            image_id: number;
+            modality: components["schemas"]["Modality"];
+            model: components["schemas"]["ModelReference"];
+            nearest: components["schemas"]["NearestExamplesView"] | null;
+            /** @description None when they are there. */
+            progress: components["schemas"]["ProgressView"] | null;
+        };
         /**
          * NewProject
          * @description A folder of micrographs, and how large its particle is.
@@ -3292,6 +4725,57 @@ export interface components {
              * @description Where the files' headers do not say it, or say it wrongly.
              */
             pixel_size_angstrom?: number | null;
+        };
+        /**
+         * OcclusionMapView
+         * @description What hiding parts of an image does to its crystal probability.
+         */
+        OcclusionMapView: {
+            /**
+             * Caveat
+             * @description What such a map does not show.
+             */
+            caveat: string;
+            /** Colour Against */
+            colour_against: string;
+            /** Colour For */
+            colour_for: string;
+            /**
+             * Overlay Url
+             * @description A see-through PNG of the image's shape, relative to the server.
+             */
+            overlay_url: string;
+            /**
+             * Probability
+             * @description Of the whole image, calibrated, as the model says now.
+             */
+            probability: number;
+            /**
+             * Says
+             * @description In words.
+             */
+            says: string;
+            /**
+             * Scale
+             * @description The change that is shown in full colour; the map goes from minus this to this.
+             */
+            scale: number;
+            speaks_against: components["schemas"]["MattersView"] | null;
+            /** @description Hiding it lowers the probability most; none where nothing does. */
+            speaks_for: components["schemas"]["MattersView"] | null;
+        };
+        /**
+         * OcclusionView
+         * @description Where in an image the score comes from, or how far that is.
+         */
+        OcclusionView: {
+            /** Image Id */
+            image_id: number;
+            map: components["schemas"]["OcclusionMapView"] | null;
+            modality: components["schemas"]["Modality"];
+            model: components["schemas"]["ModelReference"];
+            /** @description None when it is there. */
+            progress: components["schemas"]["ProgressView"] | null;
         };
         /**
          * OverrideRequest
@@ -3379,6 +4863,24 @@ export interface components {
          */
         Partition: "train" | "validation" | "test";
         /**
+         * PathView
+         * @description Where a part of the specimen went from the first frame on.
+         */
+        PathView: {
+            /** Path Angstrom */
+            path_angstrom: [
+                number,
+                number
+            ][];
+            /** X Px */
+            x_px: number;
+            /**
+             * Y Px
+             * @description Middle of the part, pixels of the stored frame.
+             */
+            y_px: number;
+        };
+        /**
          * PickerView
          * @description A model that picks particles.
          */
@@ -3426,6 +4928,46 @@ export interface components {
             x_px: number;
             /** Y Px */
             y_px: number;
+        };
+        /**
+         * PlaceView
+         * @description A grid or a square, pooled.
+         */
+        PlaceView: {
+            /**
+             * After
+             * @description After how many of its exposures it did.
+             */
+            after: number;
+            /** Exposures */
+            exposures: number;
+            /** Grid */
+            grid: string | null;
+            /** High */
+            high: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "grid" | "square";
+            /**
+             * Leave
+             * @description Whether the evidence suffices to leave it.
+             */
+            leave: boolean;
+            /** Low */
+            low: number;
+            /** Reason */
+            reason: string;
+            /**
+             * Share
+             * @description Expected share of problematic exposures, with its 90 % interval.
+             */
+            share: number;
+            /** Square */
+            square: string | null;
+            /** Why */
+            why: components["schemas"]["ReasonCountView"][];
         };
         /**
          * PlateDetail
@@ -3539,6 +5081,8 @@ export interface components {
         PlateMapCell: {
             /** Column */
             column: number;
+            /** @description Where person and model say different things: at the inspection asked for, or at any; an open one first. */
+            disagreement: components["schemas"]["DisagreementView"] | null;
             /** Drop */
             drop: number;
             /** Drop Id */
@@ -3779,6 +5323,18 @@ export interface components {
             type: string;
         };
         /**
+         * ProgressView
+         * @description How far an explanation is that is not there yet.
+         */
+        ProgressView: {
+            /** Done */
+            done: number;
+            /** Message */
+            message: string;
+            /** Total */
+            total: number | null;
+        };
+        /**
          * ProjectChange
          * @description What to change of a project; what is left out stays.
          */
@@ -3820,6 +5376,74 @@ export interface components {
             why: string;
         };
         /**
+         * QueuedDriftView
+         * @description What became of images to label.
+         */
+        QueuedDriftView: {
+            /** Joined */
+            joined: components["schemas"]["QueueItemKey"][];
+            /**
+             * Known
+             * @description Of the others: they wait there already, or curators have answered them.
+             */
+            known: number;
+        };
+        /**
+         * QueueDriftRequest
+         * @description Whose images join the queue.
+         */
+        QueueDriftRequest: {
+            /**
+             * Answers Needed
+             * @default 2
+             */
+            answers_needed: number;
+            /**
+             * Job Id
+             * @description The job that looked.
+             */
+            job_id: string;
+            /**
+             * Source
+             * @description The imager or kind of plates.
+             */
+            source: string;
+        };
+        /**
+         * QueueItemKey
+         * @description A drop at an inspection.
+         */
+        QueueItemKey: {
+            /** Drop Id */
+            drop_id: number;
+            /** Inspection Id */
+            inspection_id: number;
+        };
+        /**
+         * ReasonCountView
+         * @description An indicator, and how many exposures of a place it makes problematic.
+         */
+        ReasonCountView: {
+            /** Exposures */
+            exposures: number;
+            /** Indicator */
+            indicator: string;
+            /** Words */
+            words: string;
+        };
+        /**
+         * ReasonView
+         * @description Why an exposure may be problematic.
+         */
+        ReasonView: {
+            /** Indicator */
+            indicator: string;
+            /** Probability */
+            probability: number;
+            /** Words */
+            words: string;
+        };
+        /**
          * RecordedSessionView
          * @description A recorded session.
          */
@@ -3848,6 +5472,21 @@ export interface components {
             squares: number;
             /** Tiles */
             tiles: number;
+        };
+        /**
+         * RejudgedView
+         * @description What new limits changed.
+         */
+        RejudgedView: {
+            /**
+             * Before
+             * @description How many were problematic by the limits before.
+             */
+            before: number;
+            /** Exposures */
+            exposures: number;
+            /** Problematic */
+            problematic: number;
         };
         /**
          * ReplayRequest
@@ -4039,6 +5678,21 @@ export interface components {
             why: string;
         };
         /**
+         * SaidView
+         * @description What one person said of an image.
+         */
+        SaidView: {
+            /** Answer */
+            answer: string;
+            /** Name */
+            name: string;
+            /**
+             * Part
+             * @enum {string}
+             */
+            part: "curator" | "annotator";
+        };
+        /**
          * ScoredImageView
          * @description A source image with what the models say of it, newest first.
          */
@@ -4154,6 +5808,19 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * SetLimitsRequest
+         * @description Limits for a session; all of its exposures are judged by them at once.
+         */
+        SetLimitsRequest: {
+            limits: components["schemas"]["LimitsFields"];
+            /**
+             * Origin
+             * @description What they were learned from; empty: the person at the browser set them.
+             * @default
+             */
+            origin: string;
         };
         /**
          * SquarePlaceView
@@ -4391,6 +6058,32 @@ export interface components {
              */
             time_limit_s: number;
         };
+        /**
+         * WithdrawMarksRequest
+         * @description Marks to be taken back.
+         */
+        WithdrawMarksRequest: {
+            /** Mark Ids */
+            mark_ids: number[];
+        };
+        /**
+         * WithdrawnView
+         * @description What was taken out.
+         */
+        WithdrawnView: {
+            /** Withdrawn */
+            withdrawn: number;
+        };
+        /**
+         * WithdrawRequest
+         * @description Which drops are taken out of the queue.
+         */
+        WithdrawRequest: {
+            /** Items */
+            items: components["schemas"]["QueueItemKey"][];
+            /** @description Only those that are there for this reason. */
+            reason?: components["schemas"]["CurationReason"] | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -4520,6 +6213,246 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CurationQueueView"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_exposure_queue: {
+        parameters: {
+            query?: {
+                /** @description Whose remaining items are counted. */
+                curator?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConditionQueueView"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fill_exposure_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConditionFillRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConditionFillView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    answer_exposure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of an item of the curators' queue. */
+                curation_item_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConditionAnswerRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConditionItemView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_next_exposures: {
+        parameters: {
+            query: {
+                /** @description The curator's name. */
+                curator: string;
+                /** @description More than one to load pictures ahead. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConditionNextView"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_exposure_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConditionUndoRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConditionItemView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -4735,6 +6668,8 @@ export interface operations {
             query: {
                 /** @description The curator's name. */
                 curator: string;
+                /** @description An item to begin with, where it waits for this curator. */
+                first?: number | null;
                 /** @description More than one to load pictures ahead. */
                 limit?: number;
                 /** @description Only items that are there for this reason. */
@@ -4808,6 +6743,48 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_curation_items: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithdrawRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawnView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4993,6 +6970,75 @@ export interface operations {
             };
         };
     };
+    get_dataset_picture: {
+        parameters: {
+            query: {
+                /** @description The image's key in the data set. */
+                key: string;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a version of a data set. */
+                dataset_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The thumbnail. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description The caller's copy, named by its ETag, is still right. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_dataset_rows: {
         parameters: {
             query?: {
@@ -5063,6 +7109,151 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetPlanView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_drift: {
+        parameters: {
+            query: {
+                /** @description Imagers, or kinds of plates. */
+                by?: "imager" | "kind";
+                /** @description Review task, such as crystals/visible. */
+                task: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftFindingView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_for_drift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DriftRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    queue_drift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueDriftRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueuedDriftView"];
                 };
             };
             /** @description Forbidden */
@@ -5237,13 +7428,698 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events `job` (JobView), `plates` (PlatesChanged) and `resync` (Resync), each as JSON. */
+            /** @description Events `job` (JobView), `plates` (PlatesChanged), `exposures` (ExposuresChanged) and `resync` (Resync), each as JSON. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["JobView"] | components["schemas"]["PlatesChanged"] | components["schemas"]["Resync"];
+                    "text/event-stream": components["schemas"]["JobView"] | components["schemas"]["PlatesChanged"] | components["schemas"]["ExposuresChanged"] | components["schemas"]["Resync"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_exposure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a processed exposure. */
+                exposure_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExposureDetail"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_exposure_picture: {
+        parameters: {
+            query?: {
+                /** @description From the aligned micrograph itself instead of its picture. */
+                fine?: boolean;
+                /** @description Longest side in pixels. */
+                size?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a processed exposure. */
+                exposure_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_exposure_power: {
+        parameters: {
+            query?: {
+                /** @description Longest side in pixels. */
+                size?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a processed exposure. */
+                exposure_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mark_exposures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarkRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkView"][];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_exposure_marks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithdrawMarksRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkView"][];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_exposure_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExposureSessionView"][];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_exposure_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a session of exposures. */
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExposureSessionDetail"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_exposure_columns: {
+        parameters: {
+            query?: {
+                /** @description Cursor of an earlier answer. */
+                since?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a session of exposures. */
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExposureColumnsView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_exposures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a session of exposures. */
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportRequest"];
+            };
+        };
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.apache.parquet": unknown;
+                    "text/csv": unknown;
+                    "text/plain": unknown;
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_exposures: {
+        parameters: {
+            query?: {
+                descending?: boolean;
+                grid?: string | null;
+                /** @description How they came out. */
+                kind?: "all" | "fine" | "problematic" | "failed";
+                /** @description How many at most. */
+                limit?: number;
+                /** @description How many to leave out from the start. */
+                offset?: number;
+                /** @description Only names with this in them. */
+                search?: string;
+                /** @description A column, such as ctf_resolution_angstrom. */
+                sort?: string;
+                square?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description Key of a session of exposures. */
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExposurePage"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_learned_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a session of exposures. */
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LearnedLimitsView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_exposure_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a session of exposures. */
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetLimitsRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RejudgedView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_exposure_marks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a session of exposures. */
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkView"][];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_exposure_places: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Key of a session of exposures. */
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceView"][];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_up_exposure_session: {
+        parameters: {
+            query?: {
+                /** @description How many exposures. */
+                count?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExposureSessionView"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Unprocessable Entity */
@@ -5467,6 +8343,207 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_nearest: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                count?: number;
+                /** @description Whose score; none: the one that made the score that is shown. */
+                model?: string | null;
+                /** @description Its version; refused where that is not here any more. */
+                version?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description Key of an image. */
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NearestView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_occlusion: {
+        parameters: {
+            query?: {
+                /** @description Whose score; none: the one that made the score that is shown. */
+                model?: string | null;
+                /** @description Its version; refused where that is not here any more. */
+                version?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description Key of an image. */
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OcclusionView"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_occlusion_overlay: {
+        parameters: {
+            query?: {
+                /** @description Whose score; none: the one that made the score that is shown. */
+                model?: string | null;
+                /** @description Its version; refused where that is not here any more. */
+                version?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description Key of an image. */
+                image_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The overlay. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": unknown;
+                };
+            };
+            /** @description The caller's copy, named by its ETag, is still right. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

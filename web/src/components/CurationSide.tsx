@@ -1,7 +1,7 @@
 /** Beside the images of a curated item: the answers, why it is asked, how far one is. */
 import { Link } from "react-router";
 import type { CurationItem, CurationQueue } from "../api/client";
-import { ANSWERS, CRYSTAL_TYPES, type CuratorChoice, REASON_NAMES, whyAsked } from "../logic/curation";
+import { ANSWERS, answersSoFar, CRYSTAL_TYPES, type CuratorChoice, REASON_NAMES, whyAsked } from "../logic/curation";
 import { percent, plural } from "../logic/format";
 import { Icon } from "./Icon";
 
@@ -56,7 +56,7 @@ export function CurationSide({ item, queue, left, answered, perMinute, onAnswer,
       </section>
       <section aria-label="Why it is asked">
         <h3>Why you are asked</h3>
-        {item.reason !== null && <span className="chip">{REASON_NAMES[item.reason]}</span>}
+        {item.reason !== null && <span className="chip">{item.drift_of === null ? REASON_NAMES[item.reason] : `drift: ${item.drift_of}`}</span>}
         <p data-testid="why">{whyAsked(item)}</p>
         {!item.is_blind && item.model !== null && (
           <p className="muted small-print">
@@ -80,9 +80,7 @@ export function CurationSide({ item, queue, left, answered, perMinute, onAnswer,
           <dt>Inspection</dt>
           <dd>{item.inspection}</dd>
           <dt>Answers</dt>
-          <dd>
-            {item.answer_count} given, {item.answers_needed} equal ones settle it
-          </dd>
+          <dd>{answersSoFar(item)}</dd>
         </dl>
       </section>
       <section className="facts-section" aria-label="Progress">

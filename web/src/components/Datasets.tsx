@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
-import { ApiError, type BuildDataset, client, type Dataset, type DatasetRow, thumbnailUrl, unwrap } from "../api/client";
+import { ApiError, type BuildDataset, client, type Dataset, type DatasetRow, exposurePictureUrl, thumbnailUrl, unwrap } from "../api/client";
 import * as queries from "../api/queries";
 import { count, dateTime, percent, plural } from "../logic/format";
 import { loopJobs, partCounts } from "../logic/learning";
@@ -10,6 +10,7 @@ import { Icon } from "./Icon";
 import { Sheet } from "./Sheet";
 import { RunningJob } from "./Trainings";
 import { useAsking } from "./useAsking";
+import { useShortcuts } from "./useShortcuts";
 
 const LEAKS_SHOWN = 6;
 
@@ -18,6 +19,11 @@ export function Datasets({ task, who, versions }: { task: string; who: string; v
   const jobs = useQuery(queries.jobs()).data?.items ?? [];
   const running = loopJobs(jobs, task).filter((job) => job.kind === "loop.dataset");
   const failed = jobs.find((job) => job.kind === "loop.dataset" && job.subject === task);
+  useShortcuts((shortcut) => {
+    if (shortcut !== "b") return false;
+    setBuilding(true);
+    return true;
+  });
   return (
     <section className="panel card" aria-label="Data sets">
       <header>
@@ -25,6 +31,7 @@ export function Datasets({ task, who, versions }: { task: string; who: string; v
         <button
           type="button"
           className={versions.length === 0 ? "button primary end" : "button end"}
+          title="See what a version would hold (b)"
           onClick={() => {
             setBuilding(true);
           }}
@@ -89,12 +96,13 @@ export function Parts({ counts }: { counts: Readonly<Record<string, unknown>> })
 type Labels = NonNullable<BuildDataset["labels"]>;
 const LABELS: readonly { value: Labels; name: string }[] = [
   { value: "curated", name: "what curators settled" },
-  { value: "agreed", name: "and labels with which the model agrees" },
+  { value: "standing", name: "what curators settled, and labels that no curator has in hand" },
+  { value: "agreed", name: "what curators settled, and labels with which the model agrees" },
   { value: "annotated", name: "all labels of people" },
 ];
 
 function Build({ task, who, onClose }: { task: string; who: string; onClose: () => void }) {
-  const [labels, setLabels] = useState<Labels>("agreed");
+  const [labels, setLabels] = useState<Labels>("standing");
   const [why, setWhy] = useState("");
   const [withhold, setWithhold] = useState(false);
   const request: BuildDataset = {
@@ -133,7 +141,7 @@ function Build({ task, who, onClose }: { task: string; who: string; onClose: () 
           className="field"
           value={labels}
           onChange={(event) => {
-            setLabels(LABELS.find((one) => one.value === event.target.value)?.value ?? "agreed");
+            setLabels(LABELS.find((one) => one.value === event.target.value)?.value ?? "standing");
           }}
         >
           {LABELS.map((one) => (
@@ -176,8 +184,8 @@ function Build({ task, who, onClose }: { task: string; who: string; onClose: () 
             {leaks > 0 && (
               <>
                 <p className="error-text">
-                  {plural(leaks, "image")} to learn from {leaks === 1 ? "is, or looks" : "are, or look"} like an image of
-                  the test set. A model would be judged by what it has seen.
+                  {plural(leaks, "image")} to learn from {leaks === 1 ? "is, or looks like," : "are, or look like,"} an
+                  image of the test set. A model would be judged by what it has seen.
                 </p>
                 <ul className="leaks">
                   {plan.data.leaks.slice(0, LEAKS_SHOWN).map((leak) => (
@@ -210,14 +218,15 @@ function Build({ task, who, onClose }: { task: string; who: string; onClose: () 
 }
 
 export function RowPicture({ row }: { row: DatasetRow }) {
+  const picture = row.image_id !== null ? thumbnailUrl(row.image_id) : row.exposure_id !== null ? exposurePictureUrl(row.exposure_id) : undefined;
   return (
     <figure className="row-picture">
-      {row.image_id === null ? (
+      {picture === undefined ? (
         <span className="nothing">
           <Icon name="empty" />
         </span>
       ) : (
-        <img src={thumbnailUrl(row.image_id)} alt="" loading="lazy" decoding="async" />
+        <img src={picture} alt="" loading="lazy" decoding="async" />
       )}
       <figcaption>
         <b>{row.label}</b> <span className="muted">{row.key}</span>

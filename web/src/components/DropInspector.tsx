@@ -2,9 +2,11 @@
 import { type PlateMap, type PlateMapCell, thumbnailUrl } from "../api/client";
 import { cssColour } from "../logic/colour";
 import { dropName } from "../logic/cells";
+import { isOpen, stateInWords } from "../logic/disagreements";
 import { percentOrDash } from "../logic/format";
 import { labelName } from "../logic/labels";
 import { vars } from "./basics";
+import { Disagreement } from "./Disagreement";
 
 export function ProbabilityLine({ name, value }: { name: string; value: number | null }) {
   return (
@@ -47,6 +49,7 @@ export function DropInspector({ map, cell }: { map: PlateMap; cell: PlateMapCell
       </div>
       <ProbabilityLine name="Visible" value={cell.visible_probability} />
       <ProbabilityLine name="UV" value={cell.uv_probability} />
+      {cell.disagreement !== null && <Disagreement dropId={cell.drop_id} found={cell.disagreement} />}
       {cell.error !== null && <p className="error-text">{cell.error}</p>}
       {pictures.map(({ name, id }) => (
         <figure key={name} className="preview">
@@ -79,6 +82,12 @@ export function DropTip({ map, cell, place }: { map: PlateMap; cell: PlateMapCel
         {cell.inspection === null ? "" : ` · inspection ${cell.inspection}`}
       </div>
       {cell.label !== null && <div>Person: {labelName(cell.label_scheme, cell.label)}</div>}
+      {cell.disagreement !== null && (
+        <div>
+          {isOpen(cell.disagreement) ? "Person and model disagree. " : ""}
+          {stateInWords(cell.disagreement)}
+        </div>
+      )}
     </div>
   );
 }

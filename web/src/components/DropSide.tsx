@@ -5,6 +5,7 @@ import { ago, bytes, dateTime, percent, percentOrDash } from "../logic/format";
 import { imageName, type ShownImages } from "../logic/images";
 import { type HumanLabel, labelName } from "../logic/labels";
 import { ProbabilityLine } from "./DropInspector";
+import { Disagreement } from "./Disagreement";
 import { Icon } from "./Icon";
 import { ScorePad } from "./ScorePad";
 import { useNow } from "./useNow";
@@ -16,9 +17,11 @@ interface Props {
   readonly blind: boolean;
   readonly onScore: (label: HumanLabel) => void;
   readonly onUndo: () => void;
+  /** None where no score can be explained. */
+  readonly onWhy: (() => void) | undefined;
 }
 
-export function DropSide({ drop, inspection, images, blind, onScore, onUndo }: Props) {
+export function DropSide({ drop, inspection, images, blind, onScore, onUndo, onWhy }: Props) {
   const now = useNow();
   const standing = drop.annotations.filter((annotation) => !annotation.withdrawn);
   return (
@@ -53,9 +56,20 @@ export function DropSide({ drop, inspection, images, blind, onScore, onUndo }: P
             Hidden while you score blind. <kbd>h</kbd> shows it.
           </p>
         ) : (
-          <ModelScore drop={drop} inspection={inspection} />
+          <ModelScore drop={drop} inspection={inspection} onWhy={onWhy} />
         )}
       </section>
+      {!blind && drop.disagreements.length > 0 && (
+        <section aria-label="Disagreement">
+          <h3>Person and model disagree</h3>
+          {drop.disagreements.map((found) => (
+            <div key={found.inspection} className="at-inspection">
+              {drop.inspections.length > 1 && <span className="muted">Inspection {found.inspection}</span>}
+              <Disagreement dropId={drop.id} found={found} />
+            </div>
+          ))}
+        </section>
+      )}
       <section className="facts-section">
         <h3>Images</h3>
         <dl className="facts num">
@@ -91,7 +105,13 @@ export function DropSide({ drop, inspection, images, blind, onScore, onUndo }: P
   );
 }
 
-function ModelScore({ drop, inspection }: { drop: DropDetail; inspection: DropInspection }) {
+interface ModelScoreProps {
+  readonly drop: DropDetail;
+  readonly inspection: DropInspection;
+  readonly onWhy: (() => void) | undefined;
+}
+
+function ModelScore({ drop, inspection, onWhy }: ModelScoreProps) {
   const { scoring } = drop;
   const { score } = inspection;
   if (scoring === null) return <p className="muted">Not scored yet.</p>;
@@ -112,6 +132,11 @@ function ModelScore({ drop, inspection }: { drop: DropDetail; inspection: DropIn
       <p className="muted small-print">
         {model?.name} {model?.version} · {scoring.rule} · alarm from {percent(scoring.alarm_threshold)}
       </p>
+      {onWhy !== undefined && (
+        <button type="button" className="button small why-button" title="Where it comes from, and what is alike (w)" onClick={onWhy}>
+          <Icon name="help" size={14} /> Why this score <kbd>w</kbd>
+        </button>
+      )}
       <Link to={`/plates/${drop.plate_id}/drops/${drop.id}/lineage?inspection=${inspection.number}`}>
         Where does this score come from?
       </Link>

@@ -1,10 +1,9 @@
 /** Asks the server to look for what people should look at, and says what it found. */
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
 import { client, unwrap } from "../api/client";
 import { REASON_NAMES } from "../logic/curation";
 import { plural } from "../logic/format";
-import { Icon } from "./Icon";
+import { FillControls } from "./FillControls";
 import { showError, showToast } from "./toasts";
 
 const SIZES = [50, 200, 1000];
@@ -21,16 +20,14 @@ function isReason(name: string): name is keyof typeof REASON_NAMES {
 function inWords(added: Readonly<Record<string, number>>): string {
   return Object.entries(added)
     .filter(([, number]) => number > 0)
-    .map(([name, number]) => `${number} ${(isReason(name) ? REASON_NAMES[name] : name).toLowerCase()}`)
+    .map(([name, number]) => `${isReason(name) ? REASON_NAMES[name] : name} ${number}`)
     .join(", ");
 }
 
 export function FillQueue() {
-  const [size, setSize] = useState(200);
-  const [answersNeeded, setAnswersNeeded] = useState(2);
   const cache = useQueryClient();
   const fill = useMutation({
-    mutationFn: () =>
+    mutationFn: ({ size, answersNeeded }: { size: number; answersNeeded: number }) =>
       unwrap(
         client.POST("/api/v1/curation/fill", {
           body: {
@@ -44,7 +41,7 @@ export function FillQueue() {
       ),
     onSuccess: (report) => {
       void cache.invalidateQueries({ queryKey: ["curation"] });
-      if (report.added_count > 0) showToast({ text: `${plural(report.added_count, "drop")} joined: ${inWords(report.added)}` });
+      if (report.added_count > 0) showToast({ text: `${plural(report.added_count, "drop")} joined. ${inWords(report.added)}` });
     },
     onError: (error) => {
       showError("The queue was not filled", error);
@@ -52,44 +49,16 @@ export function FillQueue() {
   });
   return (
     <div className="fill-queue">
-      <label>
-        Up to{" "}
-        <select
-          value={size}
-          onChange={(event) => {
-            setSize(Number(event.target.value));
-          }}
-        >
-          {SIZES.map((one) => (
-            <option key={one} value={one}>
-              {one} drops
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        settled by{" "}
-        <select
-          value={answersNeeded}
-          onChange={(event) => {
-            setAnswersNeeded(Number(event.target.value));
-          }}
-        >
-          <option value={1}>one answer</option>
-          <option value={2}>two equal answers</option>
-          <option value={3}>three equal answers</option>
-        </select>
-      </label>
-      <button
-        type="button"
-        className="button primary"
-        disabled={fill.isPending}
-        onClick={() => {
-          fill.mutate();
+      <FillControls
+        sizes={SIZES}
+        size={200}
+        items="drops"
+        pending={fill.isPending}
+        pendingText="Looking through the scores …"
+        onFill={(size, answersNeeded) => {
+          fill.mutate({ size, answersNeeded });
         }}
-      >
-        <Icon name="refresh" /> {fill.isPending ? "Looking through the scores …" : "Fill the queue"}
-      </button>
+      />
       {fill.data?.added_count === 0 && (
         <p className="muted" role="status">
           {fill.data.looked_at === 0

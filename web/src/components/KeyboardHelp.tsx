@@ -27,6 +27,9 @@ const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
       { keys: ["Enter"], does: "Open the drop" },
       { keys: ["[", "]"], does: "Earlier and later inspection" },
       { keys: ["m"], does: "Map or images" },
+      { keys: ["d"], does: "Next drop on which people and the model disagree" },
+      { keys: ["o"], does: "Only such drops, or all" },
+      { keys: ["q"], does: "Take such a drop to the curators" },
     ],
   },
   {
@@ -38,6 +41,8 @@ const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
       { keys: ["↑"], does: "Previous well" },
       { keys: ["[", "]"], does: "Earlier and later inspection" },
       { keys: ["r"], does: "Plate order or rank" },
+      { keys: ["d"], does: "Next drop on which people and the model disagree" },
+      { keys: ["q"], does: "Take such a drop to the curators" },
     ],
   },
   {
@@ -48,6 +53,7 @@ const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
       { keys: ["p"], does: "One image pixel per screen pixel" },
       { keys: ["l"], does: "Link zoom of visible and UV" },
       { keys: ["h"], does: "Hide the model's scores (blind)" },
+      { keys: ["w"], does: "Why this score (m: its map on and off)" },
     ],
   },
   {
@@ -67,6 +73,24 @@ const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
     ],
   },
   {
+    name: "Learning",
+    shortcuts: [
+      { keys: ["u"], does: "The next thing that is learnt: visible, UV, exposures" },
+      { keys: ["b"], does: "Build a version of the data set" },
+      { keys: ["n"], does: "Train on the data set that is chosen" },
+    ],
+  },
+  {
+    name: "Curation of exposures: then the next one follows",
+    shortcuts: [
+      { keys: ["1", "2", "3"], does: "Great, decent, contaminated or broken" },
+      { keys: ["4", "5", "6"], does: "No ice, crystalline ice, ice without particles" },
+      { keys: ["u", "x"], does: "Uncertain, unusable" },
+      { keys: ["j"], does: "Later: put it behind the others" },
+      { keys: ["z"], does: "Undo the last answer" },
+    ],
+  },
+  {
     name: "Replayed session",
     shortcuts: [
       { keys: ["←", "→"], does: "Earlier and later exposure (Page keys: ten)" },
@@ -76,6 +100,33 @@ const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
       { keys: ["f", "a"], does: "Forbid, allow the selected holes" },
       { keys: ["w"], does: "Prefer the selected holes" },
       { keys: ["z"], does: "Take back the last override" },
+    ],
+  },
+  {
+    name: "Exposures of a session",
+    shortcuts: [
+      { keys: ["j", "↓"], does: "Next in the list (Page keys: fifteen)" },
+      { keys: ["k", "↑"], does: "Previous in the list" },
+      { keys: ["Enter"], does: "Open the exposure" },
+      { keys: ["n"], does: "Back to the newest" },
+      { keys: ["g", "b"], does: "Mark good, bad; then the next follows" },
+      { keys: ["z"], does: "Undo the last mark or limits" },
+      { keys: ["l"], does: "Every limit as a number" },
+      { keys: ["↑", "↓"], does: "On a limit: move it; Delete removes it" },
+      { keys: ["v"], does: "Table or pictures" },
+      { keys: ["e"], does: "Export" },
+      { keys: ["Esc"], does: "Drop tried limits, then the selection" },
+    ],
+  },
+  {
+    name: "One exposure",
+    shortcuts: [
+      { keys: ["j", "→"], does: "Next exposure of the list" },
+      { keys: ["k", "←"], does: "Previous exposure" },
+      { keys: ["g", "b"], does: "Mark good, bad; then the next follows" },
+      { keys: ["z"], does: "Undo the last mark or limits" },
+      { keys: ["m", "p"], does: "Show local motion, particles" },
+      { keys: ["+", "-", "f"], does: "Zoom, fit" },
     ],
   },
   {

@@ -37,6 +37,9 @@ export function Legend({ threshold }: { threshold: number | undefined }) {
           <i className="drop mark-other sample" /> person: other
         </li>
         <li>
+          <i className="drop disagrees sample" /> person and model disagree
+        </li>
+        <li>
           <i className="drop unscored sample" /> not scored
         </li>
       </ul>

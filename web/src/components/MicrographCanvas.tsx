@@ -32,6 +32,8 @@ interface Props {
   readonly hidden: boolean;
   readonly tool: Tool;
   readonly label: string;
+  /** Draws more over the picture; stable as long as it would draw the same. */
+  readonly drawOver?: (context: CanvasRenderingContext2D, view: View) => void;
   readonly onMark: (place: Point) => void;
   readonly onErase: (place: Point) => void;
   readonly onEraseBox: (box: Box) => void;
@@ -76,7 +78,7 @@ function usePicture(address: string | undefined): { image: HTMLImageElement | un
 }
 
 export function MicrographCanvas(props: Props) {
-  const { ref, size, picture, mask, contrast, brightness, picks, shown, particles, others, diameterPx, hidden, tool } = props;
+  const { ref, size, picture, mask, contrast, brightness, picks, shown, particles, others, diameterPx, hidden, tool, drawOver } = props;
   const ground = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
   const [view, setView] = useState<View>();
@@ -157,6 +159,7 @@ export function MicrographCanvas(props: Props) {
       drawPicks(context, picks, shown, shownView, frame, radius);
       drawMarks(context, particles, others, shownView, radius);
     }
+    drawOver?.(context, shownView);
     if (box !== undefined) {
       context.strokeStyle = "#ff5d5d";
       context.fillStyle = "rgb(255 93 93 / 15%)";
@@ -170,7 +173,7 @@ export function MicrographCanvas(props: Props) {
       context.strokeRect(x, y, width, height);
       context.setLineDash([]);
     }
-  }, [picks, shown, particles, others, diameterPx, hidden, maskImage, shownView, frame, size, box]);
+  }, [picks, shown, particles, others, diameterPx, hidden, drawOver, maskImage, shownView, frame, size, box]);
 
   const boxOf = (from: Drag, x: number, y: number): Box => {
     const a = placeAt(from.view, from.x, from.y);

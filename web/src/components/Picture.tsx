@@ -1,8 +1,9 @@
 /** A drop's thumbnail with its name, probability and marks, as lists and walls of images show it. */
 import { memo } from "react";
 import { Link } from "react-router";
-import { thumbnailUrl } from "../api/client";
+import { type Disagreement, thumbnailUrl } from "../api/client";
 import { markOf } from "../logic/cells";
+import { isOpen, spokenDisagreement } from "../logic/disagreements";
 import { cssColour } from "../logic/colour";
 import { percentOrDash } from "../logic/format";
 import { labelName } from "../logic/labels";
@@ -14,6 +15,7 @@ export interface PictureFacts {
   readonly label: string | null;
   readonly label_scheme: string | null;
   readonly label_is_crystal: boolean | null;
+  readonly disagreement?: Disagreement | null;
 }
 
 interface Props {
@@ -27,6 +29,7 @@ interface Props {
 
 export const Picture = memo(function Picture({ facts, name, detail, imageId, to, hit }: Props) {
   const mark = markOf(facts);
+  const disagreement = facts.disagreement ?? null;
   return (
     <Link to={to} className={hit ? "picture hit" : "picture"} data-picture={facts.drop_id}>
       <span className="frame">
@@ -37,6 +40,11 @@ export const Picture = memo(function Picture({ facts, name, detail, imageId, to,
         )}
         {mark !== undefined && facts.label !== null && (
           <span className={`label ${mark}`}>{labelName(facts.label_scheme, facts.label)}</span>
+        )}
+        {isOpen(disagreement) && (
+          <span className="disagrees" title={spokenDisagreement(disagreement)}>
+            disagree
+          </span>
         )}
       </span>
       <span className="caption">

@@ -4,8 +4,11 @@ import { Link, useNavigate } from "react-router";
 import type { PlateMap, PlateMapCell } from "../api/client";
 import { dropUrl, markOf, probabilityOf, type Shown, spokenCell } from "../logic/cells";
 import { cssColour, discSize } from "../logic/colour";
+import { isOpen, nextDisagreement } from "../logic/disagreements";
 import { moveOnPlate, type Move, rowLetters } from "../logic/plate";
 import { vars } from "./basics";
+import { showToast } from "./toasts";
+import { useShortcuts } from "./useShortcuts";
 
 const MOVES: Readonly<Record<string, Move>> = {
   ArrowLeft: "left",
@@ -23,11 +26,14 @@ interface Props {
   readonly shown: Shown;
   readonly inspection: string;
   readonly scoring: number | undefined;
+  /** Drops on which person and model do not disagree step back. */
+  readonly onlyDisagreements: boolean;
   /** Called with a cell and its element when it is pointed at or focused, with undefined when left. */
   readonly onActive: (cell: PlateMapCell | undefined, element?: HTMLElement) => void;
 }
 
-export const PlateGrid = memo(function PlateGrid({ map, shown, inspection, scoring, onActive }: Props) {
+export const PlateGrid = memo(function PlateGrid(props: Props) {
+  const { map, shown, inspection, scoring, onlyDisagreements, onActive } = props;
   const grid = useRef<HTMLDivElement>(null);
   const navigate = useNavigate();
   const threshold = map.scoring?.alarm_threshold;
@@ -46,6 +52,14 @@ export const PlateGrid = memo(function PlateGrid({ map, shown, inspection, scori
     next.setAttribute("tabindex", "0");
     next.focus();
   };
+  useShortcuts((shortcut) => {
+    if (shortcut !== "d") return false;
+    const here = document.activeElement === null ? undefined : cellOf(document.activeElement);
+    const next = nextDisagreement(map.cells, here?.[0] ?? -1);
+    if (next >= 0) focus(next);
+    else showToast({ text: "People and the model disagree on no drop of this map" });
+    return true;
+  });
   const activate = (target: EventTarget) => {
     const found = cellOf(target);
     if (found !== undefined) onActive(map.cells[found[0]], found[1]);
@@ -63,7 +77,7 @@ export const PlateGrid = memo(function PlateGrid({ map, shown, inspection, scori
   return (
     <div
       ref={grid}
-      className={`plate-grid drops-${Math.min(4, map.drops.length)}`}
+      className={`plate-grid drops-${Math.min(4, map.drops.length)}${onlyDisagreements ? " only-disagreements" : ""}`}
       style={vars({ "--columns": map.columns, "--drops": map.drops.length })}
       role="grid"
       aria-label={`Plate map of ${map.barcode}`}
@@ -142,6 +156,7 @@ function DropCell(props: {
   if (hit) classes.push("hit");
   if (probability === null) classes.push(cell.error === null ? (absent ? "absent" : "unscored") : "failed");
   if (mark !== undefined) classes.push(`mark-${mark}`);
+  if (isOpen(cell.disagreement)) classes.push("disagrees");
   return (
     <Link
       to={to}

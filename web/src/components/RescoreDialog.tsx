@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { client, unwrap } from "../api/client";
 import * as queries from "../api/queries";
+import { whoScores } from "../logic/learning";
 import { Icon } from "./Icon";
 import { showError, showToast } from "./toasts";
 
@@ -15,6 +16,7 @@ interface Props {
 export function RescoreDialog({ plateId, barcode, open, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const info = useQuery(queries.info()).data;
+  const roles = useQuery({ ...queries.allModelRoles(), enabled: open }).data;
   const models = useQuery({ ...queries.models(), enabled: open }).data ?? [];
   const [model, setModel] = useState("");
   const [rule, setRule] = useState("");
@@ -67,16 +69,15 @@ export function RescoreDialog({ plateId, barcode, open, onClose }: Props) {
               setModel(event.target.value);
             }}
           >
-            <option value="">Default{info === undefined ? "" : ` (${info.default_model})`}</option>
-            {models
-              .filter((other) => !other.is_default)
-              .map((other) => (
-                <option key={other.name} value={other.name}>
-                  {other.name} ({other.modalities.join(", ")})
-                </option>
-              ))}
+            <option value="">in production</option>
+            {models.map((other) => (
+              <option key={other.name} value={other.name}>
+                {other.name} ({other.modalities.join(", ")})
+              </option>
+            ))}
           </select>
         </label>
+        {model === "" && roles !== undefined && <p className="muted">In production: {whoScores(roles)}.</p>}
         <label>
           Visible and UV become one by
           <select

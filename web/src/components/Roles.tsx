@@ -5,17 +5,19 @@ import { Link } from "react-router";
 import { client, type Job, type ModelRoles, type RoleEvent, unwrap } from "../api/client";
 import * as queries from "../api/queries";
 import { dateTime } from "../logic/format";
-import { decisionAbout, nameOf, verdictOf } from "../logic/learning";
+import { type Check, decisionAbout, nameOf, verdictOf } from "../logic/learning";
 import { Bar } from "./basics";
 import { Sheet } from "./Sheet";
 import { useAsking } from "./useAsking";
-import { Comparison } from "./Verdict";
+import { Checks, Comparison } from "./Verdict";
 
 type Change = "promote" | "despite" | "shadow" | "retire" | "back";
 
 interface Asked {
   readonly change: Change;
   readonly model: string;
+  /** What the gate has against it. */
+  readonly objections: readonly Check[];
 }
 
 const WORDS: Readonly<Record<Change, { title: string; action: string; done: string; says: string }>> = {
@@ -29,7 +31,7 @@ const WORDS: Readonly<Record<Change, { title: string; action: string; done: stri
     title: "Promote despite the gate",
     action: "Promote despite the gate",
     done: "Judged once more, then promoted",
-    says: "The gate refuses this model. What does it not see? Your reason and the gate’s stand in the history.",
+    says: "The gate refuses this model, for the reasons below. What does it not see? Yours stands beside them in the history.",
   },
   shadow: {
     title: "Let it score in the shadow",
@@ -66,7 +68,7 @@ export function Roles({ roles, who }: { roles: ModelRoles; who: string }) {
               type="button"
               className="button end"
               onClick={() => {
-                setAsked({ change: "back", model: held.model });
+                setAsked({ change: "back", model: held.model, objections: [] });
               }}
             >
               Go back to {roles.before[0] === undefined ? roles.default_model : nameOf(roles.before[0].model)}
@@ -101,7 +103,8 @@ export function Roles({ roles, who }: { roles: ModelRoles; who: string }) {
           event={event}
           job={decisionAbout(jobs, nameOf(event.model))}
           onAsk={(change) => {
-            setAsked({ change, model: event.model });
+            const objections = verdictOf(event.evidence)?.checks.filter(({ passed }) => !passed) ?? [];
+            setAsked({ change, model: event.model, objections });
           }}
         />
       ))}
@@ -214,6 +217,7 @@ function ChangeSheet({ asked, task, who, onClose }: { asked: Asked; task: string
       onClose={onClose}
     >
       <p>{words.says}</p>
+      {asked.change === "despite" && <Checks checks={asked.objections} />}
       <label>
         {asked.change === "despite" ? "Why" : "Why, for those who come after"}
         <input

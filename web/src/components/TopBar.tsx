@@ -13,6 +13,7 @@ const PAGES: readonly { to: string; name: string; icon: IconName }[] = [
   { to: "/hits", name: "Hits", icon: "hits" },
   { to: "/curation", name: "Curation", icon: "curation" },
   { to: "/learning", name: "Learning", icon: "learning" },
+  { to: "/exposures", name: "Exposures", icon: "exposures" },
   { to: "/particles", name: "Particles", icon: "particles" },
   { to: "/targeting", name: "Targeting", icon: "target" },
   { to: "/models", name: "Models", icon: "models" },

@@ -5,11 +5,12 @@ import { Link } from "react-router";
 import { client, type Dataset, type Job, type TrainingRun, unwrap } from "../api/client";
 import * as queries from "../api/queries";
 import { dateTime } from "../logic/format";
-import { loopJobs, nameOf, progressOf, verdictOf } from "../logic/learning";
+import { failedTraining, loopJobs, nameOf, progressOf, verdictOf } from "../logic/learning";
 import { jobTitle } from "../logic/jobs";
 import { Bar, Failure } from "./basics";
 import { Icon } from "./Icon";
 import { useAsking } from "./useAsking";
+import { useShortcuts } from "./useShortcuts";
 
 const STATES: Readonly<Record<TrainingRun["state"], { name: string; chip: string }>> = {
   running: { name: "Running", chip: "chip accent" },
@@ -22,6 +23,7 @@ export function Trainings({ task, datasets }: { task: string; datasets: readonly
   const query = useQuery(queries.trainingRuns(task));
   const jobs = useQuery(queries.jobs()).data?.items ?? [];
   const mine = loopJobs(jobs, task).filter((job) => job.kind === "loop.train");
+  const failed = failedTraining(jobs, task);
   return (
     <section className="panel card" aria-label="Trainings">
       <header>
@@ -35,6 +37,7 @@ export function Trainings({ task, datasets }: { task: string; datasets: readonly
       {mine.map((job) => (
         <RunningJob key={job.id} job={job} />
       ))}
+      {failed !== undefined && query.data?.[0]?.state !== "failed" && <p className="error-text">{failed}</p>}
       {query.isError && <Failure error={query.error} retry={() => void query.refetch()} />}
       <ul className="runs">
         {query.data?.map((run) => (
@@ -82,6 +85,11 @@ function Begin({ task, datasets, busy }: { task: string; datasets: readonly Data
       ),
     { done: () => "The training begins", failed: "It cannot be trained" },
   );
+  useShortcuts((shortcut) => {
+    if (shortcut !== "n" || pending || busy) return false;
+    ask(undefined);
+    return true;
+  });
   return (
     <form
       className="toolbar"
@@ -120,7 +128,7 @@ function Begin({ task, datasets, busy }: { task: string; datasets: readonly Data
           <option value="lora">LoRA on DINOv2 (hours without a GPU)</option>
         </select>
       </label>
-      <button type="submit" className="button primary" disabled={pending || busy}>
+      <button type="submit" className="button primary" title="Train on this data set (n)" disabled={pending || busy}>
         <Icon name="learning" /> Train
       </button>
     </form>

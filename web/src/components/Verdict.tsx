@@ -1,12 +1,12 @@
 /** What was measured of a candidate beside production, and what the gate makes of it, in words. */
-import { count } from "../logic/format";
-import { comparedMetrics, type Estimate, testSetSize, verdictOf } from "../logic/learning";
+import { count, plural } from "../logic/format";
+import { type Check, comparedMetrics, type Estimate, testSetSize, verdictOf } from "../logic/learning";
 import { Icon } from "./Icon";
 
 const POINTS = 100;
 
 const share = (estimate: Estimate | undefined): string =>
-  estimate === undefined ? "–" : `${(estimate.value * POINTS).toFixed(1)} %`;
+  estimate === undefined ? "–" : `${(estimate.value * POINTS).toFixed(1)}\u00a0%`;
 
 const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value * POINTS).toFixed(1)}`;
 
@@ -23,6 +23,10 @@ export function Comparison({ evidence }: { evidence: Readonly<Record<string, unk
   if (verdict === undefined) {
     return <p className="muted">It was not judged: its data set had no frozen test set.</p>;
   }
+  // Intervals come from drawing plates anew: of one plate there is nothing to draw.
+  const drawn = size?.groups !== 1;
+  // Where nothing was promoted yet the default model stands beside it, and the gate asks nothing of that.
+  const beside = metrics.some(({ current }) => current !== undefined);
   return (
     <div className="comparison">
       {metrics.length > 0 && (
@@ -31,36 +35,38 @@ export function Comparison({ evidence }: { evidence: Readonly<Record<string, unk
             <caption>
               {size === undefined
                 ? "On the frozen test set"
-                : `On the frozen test set: ${count(size.images)} images${size.groups === undefined ? "" : ` of ${count(size.groups)} plates`}`}
-              ; in brackets 95 % intervals over plates
+                : `On the frozen test set: ${count(size.images)} images${size.groups === undefined ? "" : ` of ${plural(size.groups, "plate")}`}`}
+              {drawn ? "; in brackets 95 % intervals over plates" : "; one plate gives no interval of a difference"}
             </caption>
             <thead>
               <tr>
                 <th scope="col">At the alarm threshold</th>
-                {verdict.current !== null && <th scope="col">In production</th>}
+                {beside && <th scope="col">{verdict.current === null ? "Default model" : "In production"}</th>}
                 <th scope="col">This one</th>
-                {verdict.current !== null && <th scope="col">Difference, points</th>}
+                {beside && <th scope="col">Difference, points</th>}
               </tr>
             </thead>
             <tbody>
               {metrics.map((metric) => (
                 <tr key={metric.key}>
                   <th scope="row">{metric.name}</th>
-                  {verdict.current !== null && <td>{share(metric.current)}</td>}
+                  {beside && <td>{share(metric.current)}</td>}
                   <td>
                     {share(metric.candidate)}
-                    {verdict.current === null && metric.candidate !== undefined && (
+                    {!beside && metric.candidate !== undefined && (
                       <span className="muted">
                         {" "}
                         [{(metric.candidate.low * POINTS).toFixed(1)}, {(metric.candidate.high * POINTS).toFixed(1)}]
                       </span>
                     )}
                   </td>
-                  {verdict.current !== null && (
-                    <td className={tone(metric.difference)}>
+                  {beside && (
+                    <td className={drawn ? tone(metric.difference) : ""}>
                       {metric.difference === undefined
                         ? "–"
-                        : `${signed(metric.difference.value)} [${signed(metric.difference.low)}, ${signed(metric.difference.high)}]`}
+                        : drawn
+                          ? `${signed(metric.difference.value)} [${signed(metric.difference.low)},\u00a0${signed(metric.difference.high)}]`
+                          : signed(metric.difference.value)}
                     </td>
                   )}
                 </tr>
@@ -70,16 +76,22 @@ export function Comparison({ evidence }: { evidence: Readonly<Record<string, unk
         </div>
       )}
       <h4>{verdict.passed ? "The gate lets it pass" : "The gate refuses it"}</h4>
-      <ul className="checks">
-        {verdict.checks.map((check) => (
-          <li key={check.name} className={check.passed ? "passed" : "refused"}>
-            <Icon name={check.passed ? "check" : "close"} size={14} />
-            <span>
-              <b>{check.name}</b>: {check.reason}
-            </span>
-          </li>
-        ))}
-      </ul>
+      <Checks checks={verdict.checks} />
     </div>
+  );
+}
+
+export function Checks({ checks }: { checks: readonly Check[] }) {
+  return (
+    <ul className="checks">
+      {checks.map((check) => (
+        <li key={check.name} className={check.passed ? "passed" : "refused"}>
+          <Icon name={check.passed ? "check" : "close"} size={14} />
+          <span>
+            <b>{check.name}</b>: {check.reason}
+          </span>
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -21,9 +21,10 @@ export interface Sitting {
   readonly undo: () => void;
 }
 
-export function useCuration(curator: string): Sitting {
+/** @param wanted An item to begin with, if it waits for this curator. */
+export function useCuration(curator: string, wanted?: number): Sitting {
   const cache = useQueryClient();
-  const query = useQuery(queries.nextCurationItems(curator));
+  const query = useQuery(queries.nextCurationItems(curator, wanted));
   // What was answered here is gone at once, whatever the server's last list says.
   const [gone, setGone] = useState<ReadonlySet<number>>(new Set());
   const [behind, setBehind] = useState<readonly number[]>([]);

@@ -88,6 +88,8 @@ export function useHumanScoring(goTo: (plateId: number, dropId: number) => void)
     stored.then(
       () => {
         settle(dropId);
+        // Whether the model says so too is for the server to tell, by the time one is back at the map.
+        void cache.invalidateQueries({ queryKey: ["map", plateId], refetchType: "none" });
       },
       (error: unknown) => {
         dismiss();

@@ -1,4 +1,4 @@
-import { useEffect, useEffectEvent } from "react";
+import { useEffectEvent, useLayoutEffect } from "react";
 import { shortcutOf, takesKeys } from "../logic/keyboard";
 
 /**
@@ -13,7 +13,8 @@ export function useShortcuts(handle: (shortcut: string) => boolean): void {
     const shortcut = shortcutOf(event);
     if (shortcut !== undefined && handle(shortcut)) event.preventDefault();
   });
-  useEffect(() => {
+  // As soon as the page is there: what a fast hand presses at first sight must not be lost.
+  useLayoutEffect(() => {
     window.addEventListener("keydown", onKey);
     return () => {
       window.removeEventListener("keydown", onKey);

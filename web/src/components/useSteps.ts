@@ -1,9 +1,11 @@
-/** The list that the viewer walks along: the plate, its ranking, or a ranked list of hits. */
+/** The list that the viewer walks along: the plate, its ranking, its disagreements, or a ranked list of hits. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import type { PlateMapCell } from "../api/client";
 import * as queries from "../api/queries";
+import { isOpen } from "../logic/disagreements";
 import { rankOrder } from "../logic/plate";
-import { hitsQueryOf, orderOf, type Step } from "../logic/sequence";
+import { hitsQueryOf, type Order, orderOf, type Step } from "../logic/sequence";
 
 const FETCH_BEFORE_END = 10;
 
@@ -29,7 +31,7 @@ export function useSteps(plateId: number, params: URLSearchParams): Steps {
       ? (hits.data?.pages.flatMap((page) =>
           page.items.map((hit) => ({ plateId: hit.plate_id, dropId: hit.drop_id })),
         ) ?? [])
-      : (order === "rank" ? rankOrder(map?.cells ?? []) : (map?.cells ?? [])).map((cell) => ({
+      : inOrder(map?.cells ?? [], order).map((cell) => ({
           plateId,
           dropId: cell.drop_id,
         }));
@@ -46,6 +48,17 @@ export function useSteps(plateId: number, params: URLSearchParams): Steps {
       if (order === "hits" && nearEnd && hits.hasNextPage && !hits.isFetchingNextPage) void hits.fetchNextPage();
     },
   };
+}
+
+function inOrder(cells: readonly PlateMapCell[], order: Order): readonly PlateMapCell[] {
+  switch (order) {
+    case "rank":
+      return rankOrder(cells);
+    case "disagreements":
+      return cells.filter(({ disagreement }) => isOpen(disagreement));
+    default:
+      return cells;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 /** One drop of a plate map as it is shown: which probability, in which words. */
 import type { PlateMapCell } from "../api/client";
+import { isOpen, spokenDisagreement } from "./disagreements";
 import { percent } from "./format";
 import { labelName } from "./labels";
 
@@ -26,6 +27,7 @@ export function spokenCell(cell: PlateMapCell, shown: Shown, threshold: number |
   parts.push(probability === null ? "not scored" : percent(probability));
   if (probability !== null && threshold !== undefined && probability >= threshold) parts.push("hit");
   if (cell.label !== null) parts.push(`person: ${labelName(cell.label_scheme, cell.label)}`);
+  if (isOpen(cell.disagreement)) parts.push(spokenDisagreement(cell.disagreement));
   if (cell.error !== null) parts.push(cell.error);
   return parts.join(", ");
 }

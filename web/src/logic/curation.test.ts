@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { CurationItem } from "../api/client";
-import { ANSWERS, answersPerMinute, choiceForKey, CRYSTAL_TYPES, whyAsked } from "./curation";
+import { ANSWERS, answersPerMinute, answersSoFar, choiceForKey, CRYSTAL_TYPES, whyAsked } from "./curation";
 
 const ITEM = { reason: "disagreement", probability: 0.87, human_label: "other", is_blind: false } as CurationItem;
 
@@ -29,4 +29,13 @@ test("the pace counts the gaps between answers", () => {
   expect(answersPerMinute([])).toBeUndefined();
   expect(answersPerMinute([5])).toBeUndefined();
   expect(answersPerMinute([0, 2000, 4000])).toBe(30);
+});
+
+test("answers so far tell that they differ, and of a blind item nothing", () => {
+  const item = (answer_count: number, answers_needed: number, is_blind = false) =>
+    answersSoFar({ ...ITEM, answer_count, answers_needed, is_blind });
+  expect(item(1, 2)).toBe("1 given, 2 equal ones settle it");
+  expect(item(2, 2)).toBe("2 given, which differ; 2 equal ones settle it");
+  expect(item(0, 1)).toBe("0 given, one settles it");
+  expect(item(0, 2, true)).toBe("not shown; 2 equal ones settle it");
 });

@@ -1,5 +1,5 @@
 /** Curation: what a curator may answer, on which key, and why an item is asked about, in words. */
-import type { CurationAnswer, CurationItem, CurationReason, CrystalType } from "../api/client";
+import type { ConditionItem, ConditionQueue, CurationAnswer, CurationItem, CurationReason, CrystalType } from "../api/client";
 import { percent } from "./format";
 
 export interface CuratorChoice {
@@ -55,11 +55,36 @@ export function whyAsked(item: CurationItem): string {
     case "label-error":
       return `A person said ${person}; what the model learned from all other labels speaks against it.`;
     case "drift":
-      return "It comes from an imager or a plate type that looks new to the model.";
+      return `It comes from an imager or a plate type that looks new to the model${item.drift_of === null ? "" : ` (${item.drift_of})`}.`;
     case "chosen":
       return "Somebody put it here to be looked at.";
     default:
       return "Asked blind: neither the model’s score nor an earlier label is shown.";
+  }
+}
+
+/** How many answers there are, and how many settle it; of a blind item it is not told how many, and never what they said. */
+export function answersSoFar(item: CurationItem): string {
+  const settle = item.answers_needed === 1 ? "one settles it" : `${item.answers_needed} equal ones settle it`;
+  if (item.is_blind) return `not shown; ${settle}`;
+  return item.answer_count < item.answers_needed ? `${item.answer_count} given, ${settle}` : `${item.answer_count} given, which differ; ${settle}`;
+}
+
+/** Why an exposure is asked about, in one sentence. */
+export function whyExposureIsAsked(item: ConditionItem, choices: ConditionQueue["choices"]): string {
+  const title = choices.find((choice) => choice.answer === item.condition)?.title ?? item.condition;
+  const sure = item.probability === null ? "" : ` (${percent(item.probability)})`;
+  switch (item.reason) {
+    case null:
+    case "audit":
+    case "gold":
+      return "Asked blind: what the model says is not shown.";
+    case "disagreement":
+      return `Somebody marked it good; the model says: ${title ?? "nothing"}${sure}.`;
+    case "near-threshold":
+      return title === null || title === "unknown" ? "The model cannot tell." : `The model is unsure: ${title}${sure}.`;
+    default:
+      return "Somebody put it here to be looked at.";
   }
 }
 

@@ -35,6 +35,7 @@ const MODALITIES: Readonly<Record<Image["modality"], string>> = {
   uv: "UV",
   "uv-tpef": "UV-TPEF",
   shg: "SHG",
+  electrons: "Electrons",
 };
 
 export const modalityName = (image: Image): string => MODALITIES[image.modality];

@@ -5,6 +5,7 @@ const TITLES: Readonly<Record<string, string>> = {
   "crystals.import": "Importing",
   "crystals.score": "Scoring",
   "loop.dataset": "Building data set",
+  "loop.drift": "Looking for drift in",
   "loop.train": "Training on",
   "loop.promote": "Judging",
   "particles.scan": "Looking through",

@@ -1,5 +1,5 @@
 /** What the gate and a comparison of two models say, read from the evidence that the server keeps, and jobs by task. */
-import type { Job } from "../api/client";
+import type { Job, ModelRoles } from "../api/client";
 import { isFinal } from "./jobs";
 
 export interface Check {
@@ -139,11 +139,35 @@ export function diffInWords(counts: Tree): string[] {
 /** `crystals-visible-fast-head-3` of `crystals-visible-fast-head-3@1a2b`. */
 export const nameOf = (model: string): string => model.slice(0, model.lastIndexOf("@"));
 
+const SCORED_TASKS: readonly (readonly [string, string])[] = [
+  ["crystals/visible", "visible"],
+  ["crystals/uv", "UV"],
+];
+
+/** Which models score a plate where none is named: `visible: a-head-2, UV: drops-compact`, or one name for both. */
+export function whoScores(roles: readonly Pick<ModelRoles, "task" | "production" | "default_model">[]): string {
+  const found = SCORED_TASKS.flatMap(([task, light]) => {
+    const of = roles.find((one) => one.task === task);
+    if (of === undefined) return [];
+    return [{ light, name: of.production === null ? of.default_model : nameOf(of.production.model) }];
+  });
+  const names = new Set(found.map(({ name }) => name));
+  return names.size === 1 ? [...names].join("") : found.map(({ light, name }) => `${light}: ${name}`).join(", ");
+}
+
+const LOOP_KINDS: ReadonlySet<string> = new Set(["loop.train", "loop.dataset", "loop.drift"]);
+
 /** The jobs of the loop that are not done yet, and about this task. */
 export const loopJobs = (jobs: readonly Job[], task: string): Job[] =>
   jobs.filter(
-    (job) => !isFinal(job.state) && (job.kind === "loop.train" || job.kind === "loop.dataset") && job.subject.startsWith(task),
+    (job) => !isFinal(job.state) && LOOP_KINDS.has(job.kind) && job.subject.startsWith(task),
   );
+
+/** Why the newest training of a task came to nothing, where not even its beginning was recorded. */
+export function failedTraining(jobs: readonly Job[], task: string): string | undefined {
+  const newest = jobs.find((job) => job.kind === "loop.train" && job.subject.startsWith(task));
+  return newest?.state === "failed" ? newest.message : undefined;
+}
 
 /** The newest decision that was asked for about a model, while it is made or after it failed. */
 export function decisionAbout(jobs: readonly Job[], model: string): Job | undefined {

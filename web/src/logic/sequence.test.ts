@@ -22,6 +22,7 @@ describe("walking along a list", () => {
     });
     expect(hitsQueryOf(new URLSearchParams("plate=x")).plate).toBeUndefined();
     expect(orderOf(new URLSearchParams("order=rank"))).toBe("rank");
+    expect(orderOf(new URLSearchParams("order=disagreements"))).toBe("disagreements");
     expect(orderOf(new URLSearchParams("order=sideways"))).toBe("plate");
   });
 });

@@ -1,7 +1,7 @@
 /** The list that the drop viewer walks along, and what comes before and after in it. */
 import type { HitsQuery } from "../api/queries";
 
-export type Order = "plate" | "rank" | "hits";
+export type Order = "plate" | "rank" | "hits" | "disagreements";
 
 export interface Step {
   readonly plateId: number;
@@ -10,7 +10,7 @@ export interface Step {
 
 export function orderOf(params: URLSearchParams): Order {
   const order = params.get("order");
-  return order === "rank" || order === "hits" ? order : "plate";
+  return order === "rank" || order === "hits" || order === "disagreements" ? order : "plate";
 }
 
 /** The ranked list that an address names: `plate=3`, `all=1` (also below the threshold), `unreviewed=1`. */

@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type SubmitEvent, useEffect, useRef, useState } from "react";
-import { Link } from "react-router";
+import { type SubmitEvent, useCallback, useEffect, useRef, useState } from "react";
+import { Link, useSearchParams } from "react-router";
 import { type CurationItem, deepZoomUrl, type DropDetail, thumbnailUrl } from "../api/client";
 import * as queries from "../api/queries";
 import { Failure } from "../components/basics";
@@ -60,6 +60,7 @@ function WhoAreYou({ onChosen }: { onChosen: (name: string) => void }) {
         <form className="curator-form" onSubmit={submit}>
           <input
             autoFocus
+            className="field"
             aria-label="Your name"
             placeholder="Your name"
             maxLength={200}
@@ -84,8 +85,17 @@ function WhoAreYou({ onChosen }: { onChosen: (name: string) => void }) {
 }
 
 function Desk({ curator, onLeave }: { curator: string; onLeave: () => void }) {
-  const sitting = useCuration(curator);
+  const [wanted, forget] = useWanted();
+  const sitting = useCuration(curator, wanted);
   const item = sitting.items[0];
+  const { data, isPlaceholderData } = sitting.query;
+  const answered = sitting.answeredAt.length > 0;
+  useEffect(() => {
+    if (wanted === undefined || data === undefined || isPlaceholderData) return;
+    if (data.items[0]?.id === wanted && !answered) return;
+    if (!answered) showToast({ text: "That drop does not wait for you: it is settled, or you have answered it" });
+    forget();
+  }, [wanted, data, isPlaceholderData, answered, forget]);
   usePreload(sitting.items.slice(1, 1 + LOADED_AHEAD));
   if (item === undefined) {
     return (
@@ -105,6 +115,16 @@ function Desk({ curator, onLeave }: { curator: string; onLeave: () => void }) {
     );
   }
   return <Item key={item.id} item={item} curator={curator} sitting={sitting} onLeave={onLeave} />;
+}
+
+/** The item that the address asks for, as a plate map's link does, and how to ask for it no more. */
+function useWanted(): [number | undefined, () => void] {
+  const [params, setParams] = useSearchParams();
+  const item = Number(params.get("item"));
+  const forget = useCallback(() => {
+    setParams({}, { replace: true });
+  }, [setParams]);
+  return [Number.isInteger(item) && item > 0 ? item : undefined, forget];
 }
 
 function Name({ curator, onLeave }: { curator: string; onLeave: () => void }) {
@@ -136,7 +156,7 @@ function Nothing({ curator, sitting }: { curator: string; sitting: Sitting }) {
       </p>
       <FillQueue />
       <p>
-        <Link to="/">All plates</Link>
+        <Link to="/">All plates</Link> · <Link to="/curation/exposures">Condition of exposures</Link>
       </p>
     </div>
   );

@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link, useParams } from "react-router";
+import { Link, useNavigate, useParams } from "react-router";
 import type { DatasetDiff, DatasetRow } from "../api/client";
 import * as queries from "../api/queries";
 import { Command, Failure, Segmented } from "../components/basics";
 import { Parts, RowPicture } from "../components/Datasets";
+import { useShortcuts } from "../components/useShortcuts";
 import { useTitle } from "../components/useTitle";
 import { dateTime, plural } from "../logic/format";
 import { diffInWords } from "../logic/learning";
@@ -27,6 +28,12 @@ export default function DatasetPage() {
   const others = useQuery(queries.datasets(found?.task ?? "")).data?.filter((one) => one.id !== id) ?? [];
   const [chosen, setChosen] = useState<number>();
   const before = chosen ?? found?.parent_id ?? undefined;
+  const navigate = useNavigate();
+  useShortcuts((shortcut) => {
+    if (shortcut !== "Escape") return false;
+    void navigate(found === undefined ? "/learning" : `/learning?task=${found.task}`);
+    return true;
+  });
   useTitle(found?.name ?? "Data set");
   if (query.isError) {
     return (

@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
-import { deepZoomUrl, type DropDetail, type Image, thumbnailUrl } from "../api/client";
+import { deepZoomUrl, type DropDetail, type DropInspection, type Image, thumbnailUrl } from "../api/client";
 import * as queries from "../api/queries";
 import { Failure, Segmented } from "../components/basics";
 import { DropPane } from "../components/DropPane";
@@ -10,13 +10,16 @@ import { Icon } from "../components/Icon";
 import { LinkZoom } from "../components/LinkZoom";
 import { useSwitch } from "../components/preferences";
 import { TimeCourse } from "../components/TimeCourse";
-import { showToast } from "../components/toasts";
+import { showError, showToast } from "../components/toasts";
+import { useCurateKey } from "../components/useCurateKey";
 import { useHumanScoring } from "../components/useScoring";
 import { useShortcuts } from "../components/useShortcuts";
 import { useSteps } from "../components/useSteps";
 import { useTitle } from "../components/useTitle";
 import { ViewLink } from "../components/viewLink";
+import { WhyDialog, type WhySubject } from "../components/WhyDialog";
 import { dropName } from "../logic/cells";
+import { isOpen, nextDisagreement } from "../logic/disagreements";
 import { shownImages } from "../logic/images";
 import { type HumanLabel, labelForKey } from "../logic/labels";
 import { neighbours, orderOf, type Step } from "../logic/sequence";
@@ -32,6 +35,22 @@ function chooseInspection(drop: DropDetail, asked: string | null) {
     inspections.findLast((one) => one.images.length > 0) ??
     inspections.at(-1)
   );
+}
+
+/** The scores of an inspection that can be explained, the higher first. */
+function scoresToExplain(drop: DropDetail, inspection: DropInspection): readonly WhySubject[] {
+  const { scoring } = drop;
+  const { score } = inspection;
+  if (scoring === null || score === null) return [];
+  const found = [
+    { imageId: score.image_visible_id, light: "Visible", model: scoring.model_visible, probability: score.visible_probability },
+    { imageId: score.image_uv_id, light: "UV", model: scoring.model_uv, probability: score.uv_probability },
+  ];
+  return found
+    .flatMap(({ imageId, model, ...rest }) =>
+      imageId === null || model === null || rest.probability === null ? [] : [{ imageId, model, ...rest }],
+    )
+    .sort((one, other) => (other.probability ?? 0) - (one.probability ?? 0));
 }
 
 export default function DropPage() {
@@ -88,6 +107,15 @@ export default function DropPage() {
     );
   };
 
+  const toExplain = !ready || inspection === undefined ? [] : scoresToExplain(drop, inspection);
+  const [whyOf, setWhyOf] = useState<string>();
+  const here = `${dropId} ${inspection?.number ?? ""}`;
+  const explain = () => {
+    if (blind) showToast({ text: "Hidden while you score blind; h shows the model’s scores" });
+    else if (toExplain.length === 0) showToast({ text: "Nothing to explain: this inspection has no score" });
+    else setWhyOf(here);
+  };
+
   const { score: store, undo } = useHumanScoring(goTo);
   const shownSince = useRef(0);
   useEffect(() => {
@@ -117,12 +145,29 @@ export default function DropPage() {
     const to = stops[index + move];
     if (to !== undefined) set("inspection", String(to.number));
   };
+  const cache = useQueryClient();
+  const toDisagreement = async () => {
+    const { cells } = await cache.query(queries.plateMap(plateId, params.get("inspection") ?? "best", scoring));
+    const found = cells[nextDisagreement(cells, cells.findIndex((cell) => cell.drop_id === dropId))];
+    if (found === undefined) showToast({ text: "People and the model disagree on no drop of this plate" });
+    else goTo(plateId, found.drop_id);
+  };
+  const stepToDisagreement = () => {
+    if (blind) showToast({ text: "Hidden while you score blind" });
+    else toDisagreement().catch((error: unknown) => {
+      showError("The plate map cannot be read", error);
+    });
+  };
+  // While one scores blind, not even that they disagree is told.
+  const disputed = drop?.disagreements.findLast((found) => isOpen(found)) ?? null;
+  useCurateKey(ready && !blind ? { drop_id: dropId, disagreement: disputed } : undefined);
   const cycleOrder = () => {
     set("order", order === "plate" ? "rank" : undefined);
   };
   const leave = () => {
     const list = new URLSearchParams(params);
     list.delete("order");
+    if (order === "disagreements") list.set("disagree", "1");
     const path = order === "hits" ? "/hits" : `/plates/${plateId}`;
     void navigate(`${path}${list.size > 0 ? `?${list.toString()}` : ""}`);
   };
@@ -151,7 +196,9 @@ export default function DropPage() {
     l: () => {
       setLinked(!linked);
     },
+    d: stepToDisagreement,
     r: cycleOrder,
+    w: explain,
     z: undo,
     f: link.fit,
     p: link.actualPixels,
@@ -212,6 +259,8 @@ export default function DropPage() {
         </div>
         {order === "hits" ? (
           <span className="chip">ranked list</span>
+        ) : order === "disagreements" ? (
+          <span className="chip">disagreements</span>
         ) : (
           <Segmented
             label="Order"
@@ -286,7 +335,24 @@ export default function DropPage() {
           }}
         />
       )}
-      <DropSide drop={drop} inspection={inspection} images={images} blind={blind} onScore={score} onUndo={undo} />
+      <DropSide
+        drop={drop}
+        inspection={inspection}
+        images={images}
+        blind={blind}
+        onScore={score}
+        onUndo={undo}
+        onWhy={toExplain.length > 0 ? explain : undefined}
+      />
+      {whyOf === here && toExplain.length > 0 && (
+        <WhyDialog
+          subjects={toExplain}
+          name={`${drop.barcode} ${name}, inspection ${inspection.number}`}
+          onClose={() => {
+            setWhyOf(undefined);
+          }}
+        />
+      )}
     </div>
   );
 }

@@ -4,9 +4,11 @@ import { Link, useSearchParams } from "react-router";
 import * as queries from "../api/queries";
 import { Failure, Segmented } from "../components/basics";
 import { Datasets } from "../components/Datasets";
+import { Drift } from "../components/Drift";
 import { Roles } from "../components/Roles";
 import { Trainings } from "../components/Trainings";
 import { useCurator } from "../components/useCurator";
+import { useShortcuts } from "../components/useShortcuts";
 import { useTitle } from "../components/useTitle";
 
 const FIRST = "crystals/visible";
@@ -19,6 +21,13 @@ export default function LearningPage() {
   const task = parameters.get("task") ?? tasks.data?.find((one) => one.name === FIRST)?.name ?? tasks.data?.[0]?.name ?? "";
   const roles = useQuery(queries.modelRoles(task));
   const datasets = useQuery(queries.datasets(task));
+  useShortcuts((shortcut) => {
+    if (shortcut !== "u" || tasks.data === undefined) return false;
+    const place = tasks.data.findIndex((one) => one.name === task);
+    const next = tasks.data[(place + 1) % tasks.data.length];
+    if (next !== undefined) setParameters({ task: next.name });
+    return true;
+  });
   return (
     <div className="page narrow learning">
       <header>
@@ -58,6 +67,7 @@ export default function LearningPage() {
           <Roles key={task} roles={roles.data} who={who} />
           <Trainings key={`${task} trainings`} task={task} datasets={datasets.data} />
           <Datasets key={`${task} data`} task={task} who={who} versions={datasets.data} />
+          {datasets.data.length > 0 && task.startsWith("crystals/") && <Drift key={`${task} drift`} task={task} />}
         </div>
       )}
     </div>

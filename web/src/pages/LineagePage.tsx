@@ -1,13 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link, useParams, useSearchParams } from "react-router";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { type DatasetRow, type ModelStep, type ScoreLineage, thumbnailUrl } from "../api/client";
 import * as queries from "../api/queries";
 import { Failure } from "../components/basics";
 import { Parts } from "../components/Datasets";
+import { useShortcuts } from "../components/useShortcuts";
 import { useTitle } from "../components/useTitle";
 import { Comparison } from "../components/Verdict";
+import { WhyDialog, type WhySubject } from "../components/WhyDialog";
 import { dateTime, percentOrDash, plural } from "../logic/format";
+import { labelName } from "../logic/labels";
 import { nameOf } from "../logic/learning";
 
 const SHOWN = 24;
@@ -20,6 +23,15 @@ export default function LineagePage() {
   const asked = parameters.get("inspection");
   const query = useQuery(queries.lineage(Number(dropId), asked === null ? undefined : Number(asked)));
   const found = query.data;
+  const navigate = useNavigate();
+  const [explained, setExplained] = useState<WhySubject>();
+  useShortcuts((shortcut) => {
+    const first = found?.scores.map(toExplain).find((subject) => subject !== undefined);
+    if (shortcut === "Escape") void navigate(`/plates/${plateId}/drops/${dropId}`);
+    else if (shortcut === "w" && first !== undefined) setExplained(first);
+    else return false;
+    return true;
+  });
   return (
     <div className="page narrow learning">
       <header>
@@ -52,16 +64,42 @@ export default function LineagePage() {
             </p>
           </section>
           {found.scores.map((score) => (
-            <Score key={`${score.image_id} ${score.steps[0]?.name ?? ""}@${score.steps[0]?.version ?? ""}`} score={score} />
+            <Score
+              key={`${score.image_id} ${score.steps[0]?.name ?? ""}@${score.steps[0]?.version ?? ""}`}
+              score={score}
+              onWhy={setExplained}
+            />
           ))}
           {found.scores.length === 0 && <p className="muted">No image of this inspection has a score.</p>}
         </div>
+      )}
+      {explained !== undefined && found !== undefined && (
+        <WhyDialog
+          subjects={[explained]}
+          name={`${found.barcode} ${found.well} drop ${found.drop}, inspection ${found.inspection}, ${explained.light}`}
+          onClose={() => {
+            setExplained(undefined);
+          }}
+        />
       )}
     </div>
   );
 }
 
-function Score({ score }: { score: ScoreLineage }) {
+/** What a score needs to be explained: that it is one, and the version of the model that made it. */
+function toExplain(score: ScoreLineage): WhySubject | undefined {
+  const model = score.steps[0];
+  if (model === undefined || score.probability === null) return undefined;
+  return {
+    imageId: score.image_id,
+    light: score.modality === "uv" ? "UV" : "visible",
+    model: { name: model.name, version: model.version },
+    probability: score.probability,
+  };
+}
+
+function Score({ score, onWhy }: { score: ScoreLineage; onWhy: (subject: WhySubject) => void }) {
+  const subject = toExplain(score);
   return (
     <section className="panel card lineage" aria-label={`Score of the ${score.modality} image`}>
       <header>
@@ -74,6 +112,18 @@ function Score({ score }: { score: ScoreLineage }) {
           {score.is_current ? "" : "; kept, not the one that is shown"}
         </span>
         {score.error !== null && <span className="error-text">{score.error}</span>}
+        {subject !== undefined && (
+          <button
+            type="button"
+            className="button end"
+            title="Where it comes from, and what is alike (w: of the first)"
+            onClick={() => {
+              onWhy(subject);
+            }}
+          >
+            Why this score
+          </button>
+        )}
       </header>
       <ol className="steps">
         {score.steps.map((step, place) => (
@@ -175,14 +225,17 @@ function Labels({ dataset }: { dataset: number }) {
 function LabelRow({ row }: { row: DatasetRow }) {
   const [asked, setAsked] = useState(false);
   const item = row.curation_item_id;
+  const labelled =
+    row.annotation_id === null || row.drop_id === null ? undefined : { drop: row.drop_id, annotation: row.annotation_id };
   return (
     <li>
       {row.image_id === null ? <span className="thumb nothing" /> : <img className="thumb" src={thumbnailUrl(row.image_id)} alt="" />}
       <span>
         <b>{row.label}</b> {row.detail} <span className="muted">{row.key}, {row.partition}, {row.source}</span>
         {item !== null && asked && <Answers item={item} />}
+        {item === null && labelled !== undefined && asked && <Label {...labelled} />}
       </span>
-      {item !== null && !asked && (
+      {(item !== null || labelled !== undefined) && !asked && (
         <button
           type="button"
           className="button quiet"
@@ -194,6 +247,25 @@ function LabelRow({ row }: { row: DatasetRow }) {
         </button>
       )}
     </li>
+  );
+}
+
+/** What somebody said of a drop of their own accord. */
+function Label({ drop, annotation }: { drop: number; annotation: number }) {
+  const query = useQuery(queries.dropAnnotations(drop));
+  if (query.isError) return <span className="error-text"> {query.error.message}</span>;
+  const said = query.data?.find((one) => one.id === annotation);
+  if (said === undefined) return null;
+  return (
+    <ul className="said">
+      <li>
+        {said.annotator}: <b>{labelName(said.scheme, said.label)}</b>{" "}
+        <span className="muted">
+          {dateTime(said.created_at)}
+          {said.score_visible ? "" : ", blind"}
+        </span>
+      </li>
+    </ul>
   );
 }
 

@@ -1,31 +1,21 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo, useState } from "react";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
-import { type PlateMap, type PlateMapCell, type Scoring, scoresUrl } from "../api/client";
+import { type PlateMap, type Scoring, scoresUrl } from "../api/client";
 import * as queries from "../api/queries";
 import { Failure, Segmented } from "../components/basics";
-import { DropInspector, DropTip, type TipPlace } from "../components/DropInspector";
+import { DisagreementTools } from "../components/DisagreementTools";
 import { Icon } from "../components/Icon";
-import { Legend } from "../components/Legend";
-import { Picture } from "../components/Picture";
-import { movePictures } from "../components/pictureKeys";
-import { PlateGrid } from "../components/PlateGrid";
 import { PlateJobs, Problems } from "../components/PlateStatus";
-import { useKept } from "../components/preferences";
+import { ImagesView, MapView } from "../components/PlateViews";
 import { RescoreDialog } from "../components/RescoreDialog";
-import { ScoringNote } from "../components/ScoringNote";
 import { useShortcuts } from "../components/useShortcuts";
 import { useTitle } from "../components/useTitle";
-import { dropName, dropUrl, probabilityOf, type Shown } from "../logic/cells";
+import type { Shown } from "../logic/cells";
 import { date, elapsed, plural } from "../logic/format";
-import { rankOrder } from "../logic/plate";
 
 const SHOWN = ["combined", "visible", "uv"] as const;
 const VIEWS = ["map", "images"] as const;
-const ORDERS = ["plate", "rank"] as const;
-const SIZES = ["s", "m", "l"] as const;
-const LIKELIEST = 12;
-const TIP_BELOW_PX = 14;
 
 export function PlatePage() {
   const plateId = Number(useParams().plateId);
@@ -34,6 +24,7 @@ export function PlatePage() {
   const scoring = params.has("scoring") ? Number(params.get("scoring")) : undefined;
   const shown: Shown = SHOWN.find((value) => value === params.get("light")) ?? "combined";
   const view = VIEWS.find((value) => value === params.get("view")) ?? "map";
+  const only = params.has("disagree");
   const query = useQuery({ ...queries.plateMap(plateId, inspection, scoring), placeholderData: keepPreviousData });
   const [rescoring, setRescoring] = useState(false);
   const navigate = useNavigate();
@@ -65,6 +56,9 @@ export function PlatePage() {
       }
       case "m":
         set("view", view === "map" ? "images" : "map", "map");
+        return true;
+      case "o":
+        set("disagree", only ? "" : "1", "");
         return true;
       case "Escape":
         void navigate("/");
@@ -153,6 +147,13 @@ export function PlatePage() {
             set("light", value, "combined");
           }}
         />
+        <DisagreementTools
+          map={map}
+          only={only}
+          onChange={(next) => {
+            set("disagree", next ? "1" : "", "");
+          }}
+        />
         {map.scorings.length > 1 && (
           <label className="labelled">
             Scoring
@@ -174,9 +175,9 @@ export function PlatePage() {
         )}
       </div>
       {view === "map" ? (
-        <MapView map={map} shown={shown} inspection={inspection} scoring={scoring} />
+        <MapView map={map} shown={shown} inspection={inspection} scoring={scoring} only={only} />
       ) : (
-        <ImagesView map={map} shown={shown} inspection={inspection} scoring={scoring} />
+        <ImagesView map={map} shown={shown} inspection={inspection} scoring={scoring} only={only} />
       )}
       <Problems plateId={plateId} />
       <RescoreDialog
@@ -222,118 +223,5 @@ function PlateFacts({ map }: { map: PlateMap }) {
       {threshold === undefined ? "" : ` · ${plural(hits, "hit")}`}
       {labelled === 0 ? "" : ` · ${labelled} scored by people`}
     </p>
-  );
-}
-
-interface ViewProps {
-  readonly map: PlateMap;
-  readonly shown: Shown;
-  readonly inspection: string;
-  readonly scoring: number | undefined;
-}
-
-interface Active {
-  readonly cell: PlateMapCell;
-  readonly place: TipPlace;
-}
-
-function MapView({ map, shown, inspection, scoring }: ViewProps) {
-  const [active, setActive] = useState<Active>();
-  const [last, setLast] = useState<number>();
-  const onActive = useCallback((cell: PlateMapCell | undefined, element?: HTMLElement) => {
-    if (cell === undefined || element === undefined) {
-      setActive(undefined);
-      return;
-    }
-    const box = element.getBoundingClientRect();
-    setActive({ cell, place: { x: box.left + box.width / 2, y: box.bottom + TIP_BELOW_PX } });
-    setLast(cell.drop_id);
-  }, []);
-  const likeliest = useMemo(() => rankOrder(map.cells).filter((cell) => cell.probability !== null).slice(0, LIKELIEST), [map]);
-  const threshold = map.scoring?.alarm_threshold;
-  const inspected = map.cells.find((cell) => cell.drop_id === last);
-  return (
-    <div className="map-view">
-      <div className="map-column">
-        <div className="map-scroll panel">
-          <PlateGrid map={map} shown={shown} inspection={inspection} scoring={scoring} onActive={onActive} />
-        </div>
-        <Legend threshold={threshold} />
-        <ScoringNote scoring={map.scoring} />
-        {likeliest.length > 0 && (
-          <section className="likeliest" aria-label="Likeliest drops">
-            <h3>Likeliest drops</h3>
-            <div className="wall s" onKeyDown={movePictures}>
-              {likeliest.map((cell) => (
-                <Picture
-                  key={cell.drop_id}
-                  facts={cell}
-                  name={dropName(cell, map.drops.length)}
-                  imageId={cell.image_visible_id ?? cell.image_uv_id}
-                  to={dropUrl(map.plate_id, cell.drop_id, { inspection, scoring, order: "rank" })}
-                  hit={threshold !== undefined && cell.probability !== null && cell.probability >= threshold}
-                />
-              ))}
-            </div>
-          </section>
-        )}
-      </div>
-      <DropInspector map={map} cell={inspected ?? likeliest[0]} />
-      {active !== undefined && <DropTip map={map} cell={active.cell} place={active.place} />}
-    </div>
-  );
-}
-
-function ImagesView({ map, shown, inspection, scoring }: ViewProps) {
-  const [order, setOrder] = useKept("images.order", ORDERS, "plate");
-  const [size, setSize] = useKept("images.size", SIZES, "m");
-  const cells = useMemo(() => {
-    const pictured = map.cells.filter((cell) => cell.image_visible_id !== null || cell.image_uv_id !== null);
-    return order === "plate"
-      ? pictured
-      : rankOrder(pictured.map((cell) => ({ ...cell, probability: probabilityOf(cell, shown) })));
-  }, [map, order, shown]);
-  const threshold = map.scoring?.alarm_threshold;
-  return (
-    <section aria-label="Images">
-      <div className="toolbar">
-        <Segmented
-          label="Order"
-          value={order}
-          choices={[
-            { value: "plate", name: "Plate order" },
-            { value: "rank", name: "Likeliest first" },
-          ]}
-          onChange={setOrder}
-        />
-        <Segmented
-          label="Size of the images"
-          value={size}
-          choices={[
-            { value: "s", name: "S" },
-            { value: "m", name: "M" },
-            { value: "l", name: "L" },
-          ]}
-          onChange={setSize}
-        />
-        <span className="muted num">{plural(cells.length, "drop")}</span>
-      </div>
-      <div className={`wall ${size}`} onKeyDown={movePictures}>
-        {cells.map((cell) => {
-          const probability = probabilityOf(cell, shown);
-          return (
-            <Picture
-              key={cell.drop_id}
-              facts={shown === "combined" ? cell : { ...cell, probability }}
-              name={dropName(cell, map.drops.length)}
-              imageId={shown === "uv" ? cell.image_uv_id : (cell.image_visible_id ?? cell.image_uv_id)}
-              to={dropUrl(map.plate_id, cell.drop_id, { inspection, scoring, order })}
-              hit={threshold !== undefined && probability !== null && probability >= threshold}
-            />
-          );
-        })}
-      </div>
-      <ScoringNote scoring={map.scoring} />
-    </section>
   );
 }

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from structloop.api.dependencies import DatabaseDependency
+from structloop.api.dependencies import DatabaseDependency, WorkspaceDependency
 from structloop.api.errors import problems
 from structloop.api.loop_shapes import AskAboutRequest, CurationAnswerRequest, CurationUndoRequest, FillQueueRequest
 from structloop.api.routes.parameters import CurationItemId
@@ -19,6 +19,7 @@ from structloop.crystals.curation.views import (
     FillReportView,
 )
 from structloop.crystals.drops import drop_detail
+from structloop.jobs.curation import fill_drops
 from structloop.schema.loop import CurationReason, ItemKey
 
 router = APIRouter(prefix="/curation", tags=["curation"], responses=problems(HTTPStatus.UNPROCESSABLE_ENTITY))
@@ -46,9 +47,12 @@ def get_next_curation_items(
     curator: CuratorChoice,
     limit: Annotated[int, Query(ge=1, le=50, description="More than one to load pictures ahead.")] = 1,
     reason: Annotated[CurationReason | None, Query(description="Only items that are there for this reason.")] = None,
+    first: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="An item to begin with, where it waits for this curator.")
+    ] = None,
 ) -> CurationNextView:
     """Open items that this curator has not answered. Blind ones show neither the model's probability nor a label."""
-    return curation.next_views(database, curator, limit=limit, reason=reason)
+    return curation.next_views(database, curator, limit=limit, reason=reason, first=first)
 
 
 @router.get(
@@ -103,20 +107,25 @@ def undo_curation_answer(database: DatabaseDependency, body: CurationUndoRequest
 
 
 @router.post("/fill", operation_id="fill_curation_queue", summary="Fill the queue", responses=_WRITE)
-def fill_curation_queue(database: DatabaseDependency, body: FillQueueRequest) -> FillReportView:
-    """Chooses drops from scores and human labels, and adds those that people should look at."""
-    report = curation.fill_queue(
-        database,
+def fill_curation_queue(workspace: WorkspaceDependency, body: FillQueueRequest) -> FillReportView:
+    """Chooses drops from scores and human labels, and adds those that people should look at.
+
+    Labels are suspected to be wrong by models that have not learnt from them; their features are kept, and those that
+    are missing are computed for some seconds at most.
+    """
+    report, gold = fill_drops(
+        workspace,
         size=body.size,
         plates=body.plate_ids or None,
         project_share=body.project_share,
         answers_needed=body.answers_needed,
+        gold=body.gold,
         seed=body.seed,
     )
-    gold = curation.fill_gold(database, size=body.gold, seed=body.seed) if body.gold else 0
     return FillReportView(
         looked_at=report.looked_at,
         labelled=report.labelled,
+        held_out=report.held_out,
         found=report.found,
         added=report.added,
         added_count=report.added_count,

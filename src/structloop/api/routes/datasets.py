@@ -25,8 +25,9 @@ from structloop.api.learning_views import dataset_view
 from structloop.api.routes.parameters import DatasetId, Limit, Offset
 from structloop.api.shapes import JobView
 from structloop.api.submitting import job_view
-from structloop.crystals.datasets import LabelChoice, crystal_task, plan_crystal_dataset
+from structloop.crystals.datasets import LabelChoice
 from structloop.jobs import job_key
+from structloop.jobs.datasets import plan_task_dataset
 from structloop.loop.datasets import (
     BuildSettings,
     FrozenTestSetInfo,
@@ -42,6 +43,7 @@ from structloop.loop.datasets import list_test_sets as find_test_sets
 from structloop.loop.datasets.manifest import count_rows
 from structloop.loop.datasets.versions import ChangedRow
 from structloop.loop.tasks import REVIEW_TASKS, ReviewTask
+from structloop.schema.images import Modality
 from structloop.schema.loop import Partition
 from structloop.store import Database
 from structloop.store.tables import DropImageFile
@@ -132,7 +134,7 @@ def compare_datasets(
 )
 def build_dataset(queue: QueueDependency, body: BuildDatasetRequest) -> JobView:
     """Asks for a job that makes a version; the newest version of the task is its result."""
-    crystal_task(body.task)
+    REVIEW_TASKS.get(body.task)
     request = body.model_dump(mode="json")
     return job_view(queue.progress(queue.submit("loop.dataset", request, body.task, job_key("loop.dataset", request))))
 
@@ -152,7 +154,7 @@ def plan_dataset(
         withhold_leaks=body.withhold_leaks,
         seed=body.seed,
     )
-    plan = plan_crystal_dataset(database, files, body.task, settings, labels=LabelChoice(body.labels))
+    plan = plan_task_dataset(database, files, body.task, settings, labels=LabelChoice(body.labels))
     shown = plan.leaks[:_SHOWN]
     trains = _row_views(database, [leak.train for leak in shown])
     tests = _row_views(database, [leak.test for leak in shown])
@@ -205,9 +207,13 @@ def _changed_views(database: Database, changes: Sequence[ChangedRow]) -> list[Ch
     ]
 
 
+def _is_exposure(row: ManifestRow) -> bool:
+    return row.modality is Modality.ELECTRONS
+
+
 def _row_views(database: Database, rows: Sequence[ManifestRow]) -> list[DatasetRowView]:
     images: dict[tuple[int, str], int] = {}
-    drops = sorted({row.item_id for row in rows if row.item_id is not None})
+    drops = sorted({row.item_id for row in rows if row.item_id is not None and not _is_exposure(row)})
     with database.reading() as session:
         for start in range(0, len(drops), _FEW):
             found = session.execute(
@@ -227,8 +233,9 @@ def _row_views(database: Database, rows: Sequence[ManifestRow]) -> list[DatasetR
             group=row.group,
             modality=row.modality,
             sha256=row.sha256,
-            drop_id=row.item_id,
+            drop_id=None if _is_exposure(row) else row.item_id,
             image_id=None if row.item_id is None else images.get((row.item_id, row.sha256)),
+            exposure_id=row.item_id if _is_exposure(row) else None,
             curation_item_id=row.curation_item_id,
             annotation_id=row.annotation_id,
         )

@@ -19,7 +19,8 @@ router = APIRouter(tags=["events"])
     response_class=Response,
     responses={
         200: {
-            "description": "Events `job` (JobView), `plates` (PlatesChanged) and `resync` (Resync), each as JSON.",
+            "description": "Events `job` (JobView), `plates` (PlatesChanged), `exposures` (ExposuresChanged) and "
+            "`resync` (Resync), each as JSON.",
             "content": {"text/event-stream": {"schema": EVENT_SCHEMA}},
         },
         **problems(HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -29,6 +30,8 @@ async def stream_events(
     request: Request,
     last_event_id: Annotated[str | None, Header(max_length=100, description="Where to go on from.")] = None,
 ) -> EventSourceResponse:
-    """Progress of jobs and changes of plates; goes on after `Last-Event-ID`, or says `resync` when it cannot."""
+    """Progress of jobs, changes of plates and exposures; goes on after `Last-Event-ID`, or says `resync` when it
+    cannot.
+    """
     broadcast = cast(EventBroadcast, request.app.state.events)
     return EventSourceResponse(broadcast.listen(last_event_id), ping=15)

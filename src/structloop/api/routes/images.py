@@ -3,27 +3,24 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from structloop.api.dependencies import DatabaseDependency, FilesDependency, SettingsDependency
 from structloop.api.errors import problems
-from structloop.api.pictures import original_response, thumbnail_response, tile_response, tiles_description_response
-from structloop.api.routes.parameters import ImageId
+from structloop.api.pictures import (
+    original_response,
+    picture_answers,
+    thumbnail_response,
+    tile_response,
+    tiles_description_response,
+)
+from structloop.api.routes.parameters import IfNoneMatch, ImageId
 from structloop.crystals.drops import image_view
 from structloop.crystals.views import ImageView
 
 router = APIRouter(
     tags=["images"], responses=problems(HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY)
 )
-
-IfNoneMatch = Annotated[str | None, Header(include_in_schema=False)]
-
-
-def _picture(description: str, *media_types: str) -> dict[int | str, dict[str, object]]:
-    return {
-        200: {"description": description, "content": {name: {} for name in media_types}},
-        304: {"description": "The caller's copy, named by its ETag, is still right."},
-    }
 
 
 @router.get("/images/{image_id}", operation_id="get_image", summary="Facts of an image")
@@ -37,7 +34,7 @@ def get_image(database: DatabaseDependency, image_id: ImageId) -> ImageView:
     operation_id="get_thumbnail",
     summary="A small picture of an image",
     response_class=Response,
-    responses=_picture("The thumbnail.", "image/jpeg"),
+    responses=picture_answers("The thumbnail.", "image/jpeg"),
 )
 def get_thumbnail(
     database: DatabaseDependency,
@@ -59,7 +56,7 @@ def get_thumbnail(
     operation_id="get_original",
     summary="The source file",
     response_class=Response,
-    responses=_picture("The file as the imager wrote it.", "image/jpeg", "image/png", "image/tiff"),
+    responses=picture_answers("The file as the imager wrote it.", "image/jpeg", "image/png", "image/tiff"),
 )
 def get_original(database: DatabaseDependency, image_id: ImageId, if_none_match: IfNoneMatch = None) -> Response:
     """The source file, byte for byte; its content type comes from its contents, not its name."""
@@ -71,7 +68,7 @@ def get_original(database: DatabaseDependency, image_id: ImageId, if_none_match:
     operation_id="get_deepzoom",
     summary="Description of an image's tiles",
     response_class=Response,
-    responses=_picture("A Deep Zoom description.", "application/xml"),
+    responses=picture_answers("A Deep Zoom description.", "application/xml"),
 )
 def get_deepzoom(
     database: DatabaseDependency, files: FilesDependency, image_id: ImageId, if_none_match: IfNoneMatch = None
@@ -85,7 +82,7 @@ def get_deepzoom(
     operation_id="get_tile",
     summary="One tile",
     response_class=Response,
-    responses=_picture("The tile.", "image/jpeg"),
+    responses=picture_answers("The tile.", "image/jpeg"),
 )
 def get_tile(
     database: DatabaseDependency,

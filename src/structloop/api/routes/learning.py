@@ -75,7 +75,7 @@ def list_model_roles(
 ) -> list[ModelRolesView]:
     """Per review task: what is in production, what it replaced, what waits, and everything that was decided."""
     wanted = sorted(each.name for each in REVIEW_TASKS) if task is None else [REVIEW_TASKS.get(task).name]
-    return [roles_view(database, name, models.default_name) for name in wanted]
+    return [roles_view(database, name, _default(name, models)) for name in wanted]
 
 
 @router.post(
@@ -114,7 +114,7 @@ def roll_back_model(database: DatabaseDependency, models: ModelsDependency, body
     """The model before, or the default, does the work again; scores that were made stay."""
     REVIEW_TASKS.get(body.task)
     roll_back(database, body.task, who=body.who, why=body.why)
-    return roles_view(database, body.task, models.default_name)
+    return roles_view(database, body.task, _default(body.task, models))
 
 
 @router.get(
@@ -134,6 +134,10 @@ def get_drop_lineage(
     return drop_lineage(database, files, drop_id, inspection, scoring)
 
 
+def _default(task: str, models: ModelRegistry) -> str:
+    return REVIEW_TASKS.get(task).default_model or models.default_name
+
+
 def _give(database: Database, models: ModelRegistry, body: RoleRequest, role: Role) -> ModelRolesView:
     REVIEW_TASKS.get(body.task)
     version_id = record_version(database, models.card(body.model))
@@ -141,4 +145,4 @@ def _give(database: Database, models: ModelRegistry, body: RoleRequest, role: Ro
     if held is not None and held.version_id == version_id:
         raise PromotionError(f"{held.model} is in production for {body.task}; roll it back to give it up")
     give_role(database, body.task, version_id, role, who=body.who, why=body.why)
-    return roles_view(database, body.task, models.default_name)
+    return roles_view(database, body.task, _default(body.task, models))

@@ -5,13 +5,13 @@ from http import HTTPStatus
 from pathlib import Path as FilePath
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from structloop.api.dependencies import AnnotatorDependency, DatabaseDependency, FilesDependency
 from structloop.api.errors import problems
 from structloop.api.particle_shapes import ErasedBox, Finished, PicksView, Place
 from structloop.api.pictures import derived_response
-from structloop.api.routes.parameters import MicrographId, ShownThreshold
+from structloop.api.routes.parameters import IfNoneMatch, MicrographId, ShownThreshold
 from structloop.core.errors import NotFoundError
 from structloop.imaging.micrograph_pictures import micrograph_picture
 from structloop.particles.projects import marks as marking
@@ -27,7 +27,6 @@ router = APIRouter(
 )
 _WRITE = problems(HTTPStatus.FORBIDDEN)
 _GONE = problems(HTTPStatus.GONE)
-IfNoneMatch = Annotated[str | None, Header(include_in_schema=False)]
 
 
 @router.get("/{micrograph_id}", operation_id="get_micrograph", summary="One micrograph")

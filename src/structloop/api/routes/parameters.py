@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query
 
 _LARGEST_KEY = 2**63 - 1
 
@@ -18,9 +18,12 @@ ScoringId = Annotated[
 ]
 ParticleProjectId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a particle project.")]
 MicrographId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a micrograph.")]
+ExposureSessionId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a session of exposures.")]
+ExposureId = Annotated[int, Path(ge=1, le=_LARGEST_KEY, description="Key of a processed exposure.")]
 ShownThreshold = Annotated[
     float, Query(ge=0, le=1, allow_inf_nan=False, description="Picks that are at least so probable are counted.")
 ]
+IfNoneMatch = Annotated[str | None, Header(include_in_schema=False)]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 Offset = Annotated[int, Query(ge=0, le=10_000_000, description="How many to leave out from the start.")]
 
@@ -29,6 +32,9 @@ __all__ = [
     "CurationItemId",
     "DatasetId",
     "DropId",
+    "ExposureId",
+    "ExposureSessionId",
+    "IfNoneMatch",
     "ImageId",
     "JobId",
     "Limit",

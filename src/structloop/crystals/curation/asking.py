@@ -41,7 +41,7 @@ def ask_about(
     Raises:
         NotFoundError: there is no such drop, or its plate has no such inspection.
     """
-    wanted = sorted(set(drops))
+    wanted = list(dict.fromkeys(drops))
     with database.reading() as session:
         places = {
             ItemKey(drop_id, inspection_id): (plate_id, project_id)

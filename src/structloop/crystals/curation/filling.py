@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 
 from structloop.crystals.annotations import TASK
-from structloop.crystals.curation.candidates import Candidates, load_candidates, new_item
+from structloop.crystals.curation.candidates import Candidates, Members, load_candidates, new_item
 from structloop.crystals.curation.looking_alike import LooksTheSame
 from structloop.loop.curation import add_items, mix
 from structloop.loop.curation.queue import open_by_project, states_of
 from structloop.loop.curation.selection import (
+    UNLABELLED,
     Indices,
+    ScoredItems,
     agreements,
     conflicts,
     disagreements,
@@ -38,6 +40,7 @@ class FillReport:
     Attributes:
         looked_at: Scored experiments.
         labelled: Of these, those that a person has labelled.
+        held_out: Of the labels, those that were compared with models that had not learnt from them.
         found: Items that each reason found, before quotas, caps and look-alikes.
         added: Items that joined the queue, by reason.
         cap: How many items one project may have in the queue.
@@ -45,6 +48,7 @@ class FillReport:
 
     looked_at: int
     labelled: int
+    held_out: int
     found: dict[str, int]
     added: dict[str, int]
     cap: int
@@ -100,19 +104,20 @@ def fill_queue(
         raise ValueError(f"size {size} must be at least 1 and project_share {project_share} above 0 and at most 1")
     tell = on_progress or (lambda _done, _total, _message: None)
     tell(0, None, "reading scores")
-    candidates = load_candidates(database, plates)
-    items = candidates.items
-    keys = candidates.keys()
     with database.reading() as session:
         states = states_of(session, TASK, with_gold=False)
         waiting = open_by_project(session, TASK)
         without_project = _waiting_without_project(session.execute(_OPEN_WITHOUT_PROJECT).all())
     # What was taken out of the queue unanswered may be asked about again.
     asked = {key for key, state in states.items() if state is not CurationState.WITHDRAWN}
+    sieve = _Sieve({key.item_id for key in asked} | {key.item_id for key in drifted}, near_width)
+    candidates = load_candidates(database, plates, sieve)
+    items = candidates.items
+    keys = candidates.keys()
     present = [place for place, key in enumerate(keys) if key in asked]
     rng = np.random.default_rng(seed)
     found = _search(candidates, keys, rng, near_width, set(drifted), out_of_sample)
-    several = len(np.unique(items.project)) > 1
+    several = len(sieve.projects) > 1
     cap = max(1, math.ceil(size * project_share)) if several else size + sum(waiting.values())
     queued = {project: count for project, count in waiting.items() if project is not None} | without_project
     tell(0, None, "comparing pictures")
@@ -131,12 +136,32 @@ def fill_queue(
     add_items(database, TASK, new)
     tell(len(new), len(new), "done")
     return FillReport(
-        looked_at=len(candidates),
+        looked_at=sieve.looked_at,
         labelled=int((items.human >= 0).sum()),
+        held_out=sum(key in (out_of_sample or {}) for key, said in zip(keys, items.human, strict=True) if said >= 0),
         found={reason.value: len(indices) for reason, indices in found.items()},
         added=dict(Counter(item.reason.value for item in new)),
         cap=cap,
     )
+
+
+class _Sieve:
+    """Lets through what some reason could choose, and what was asked about before, and counts all of them."""
+
+    def __init__(self, wanted: Collection[int], near_width: float) -> None:
+        self._wanted = Members(wanted)
+        self._near_width = near_width
+        self.looked_at = 0
+        self.projects: set[int] = set()
+
+    def __call__(self, batch: Candidates) -> NDArray[np.bool_]:
+        items = batch.items
+        self.looked_at += len(items)
+        self.projects.update(np.unique(items.project).tolist())
+        kept: NDArray[np.bool_] = (items.human != UNLABELLED) | self._wanted(items.item)
+        kept[near_threshold(items, self._near_width)] = True
+        kept[conflicts(items)] = True
+        return kept
 
 
 _OPEN_WITHOUT_PROJECT = (
@@ -164,18 +189,24 @@ def _search(
     out_of_sample: Mapping[ItemKey, float] | None,
 ) -> dict[CurationReason, Indices]:
     items = candidates.items
-    held_out: NDArray[np.float64] | None = None
-    if out_of_sample:
-        held_out = np.array([out_of_sample.get(key, p) for key, p in zip(keys, items.probability, strict=True)])
     flags = np.array([key in drifted for key in keys], dtype=np.bool_)
     return {
-        CurationReason.LABEL_ERROR: label_errors(items, held_out),
+        CurationReason.LABEL_ERROR: _suspects(items, keys, out_of_sample or {}),
         CurationReason.DISAGREEMENT: disagreements(items),
         CurationReason.CONFLICT: conflicts(items),
         CurationReason.NEAR_THRESHOLD: near_threshold(items, near_width),
         CurationReason.DRIFT: flagged(flags, rng),
         CurationReason.AUDIT: agreements(items, rng),
     }
+
+
+def _suspects(items: ScoredItems, keys: Sequence[ItemKey], out_of_sample: Mapping[ItemKey, float]) -> Indices:
+    """Labels that look wrong out of sample, then those that look wrong by the scores, which are another measure."""
+    known = np.array([key in out_of_sample for key in keys], dtype=np.bool_)
+    held_out = np.array([out_of_sample.get(key, np.nan) for key in keys], dtype=np.float64)
+    by_models = label_errors(replace(items, human=np.where(known, items.human, UNLABELLED).astype(np.int8)), held_out)
+    by_scores = label_errors(replace(items, human=np.where(known, UNLABELLED, items.human).astype(np.int8)))
+    return np.concatenate([by_models, by_scores])
 
 
 __all__ = ["DEFAULT_PROJECT_SHARE", "FillReport", "fill_queue"]

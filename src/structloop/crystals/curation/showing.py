@@ -23,15 +23,13 @@ from structloop.crystals.views import InspectionView, ModelReference
 from structloop.loop import curation
 from structloop.loop.curation import QueueItem
 from structloop.loop.curation.answering import checked_curator
-from structloop.loop.curation.queue import answer_counts, next_and_count
+from structloop.loop.curation.queue import next_in, waiting_for, waiting_item
+from structloop.loop.curation.tally import answer_counts
 from structloop.schema.crystals import Well
 from structloop.schema.images import Modality
 from structloop.schema.loop import CurationReason, CurationState
 from structloop.store import Database
 from structloop.store.tables import CurationDecision, Drop, ModelVersion, Plate, Project
-
-COUNTED_TO = 1000
-"""The next item comes with how many are left, counted so far: counting all of a long queue would take longer."""
 
 
 class _Place(NamedTuple):
@@ -41,20 +39,36 @@ class _Place(NamedTuple):
     column: int
     number: int
     project: str | None
+    kind: str
 
 
 def next_views(
-    database: Database, curator: str, *, limit: int = 1, reason: CurationReason | None = None
+    database: Database,
+    curator: str,
+    *,
+    limit: int = 1,
+    reason: CurationReason | None = None,
+    first: int | None = None,
 ) -> CurationNextView:
     """The next items of a curator with their pictures, several of them to load ahead.
+
+    Args:
+        database: Where the queue is.
+        curator: Who asks.
+        limit: How many at most.
+        reason: Only items that are there for this reason.
+        first: Key of an item that comes before the others, where it waits for this curator.
 
     Raises:
         CurationError: the curator has no name.
     """
     name = checked_curator(curator)
     with database.reading() as session:
-        items, waiting = next_and_count(session, TASK, name, limit=limit, count_to=COUNTED_TO, reason=reason)
-        return CurationNextView(items=_views(session, items), open_for_curator=waiting)
+        items = next_in(session, TASK, name, limit=limit, reason=reason)
+        wanted = None if first is None else waiting_item(session, TASK, name, first)
+        if wanted is not None:
+            items = [wanted, *(item for item in items if item.id != wanted.id)][:limit]
+        return CurationNextView(items=_views(session, items), open_for_curator=waiting_for(session, TASK, name, reason))
 
 
 def item_view(database: Database, curation_item_id: int) -> CurationItemView:
@@ -180,11 +194,14 @@ def _answers(session: Session, item: QueueItem) -> list[GivenAnswerView]:
 def _views(session: Session, items: Sequence[QueueItem]) -> list[CurationItemView]:
     """Views of items; those whose plate was removed are left out."""
     drops = {
-        row.id: _Place(row.plate_id, row.barcode, row.row, row.column, row.number, row.project)
+        row.id: _Place(row.plate_id, row.barcode, row.row, row.column, row.number, row.project,
+            f"{row.layout} {row.plate_rows}x{row.plate_columns}",
+        )
         for row in session.execute(
             select(
                 Drop.id, Drop.row, Drop.column, Drop.number, Plate.id.label("plate_id"), Plate.barcode,
-                Project.name.label("project"),
+                Project.name.label("project"), Plate.layout, Plate.rows.label("plate_rows"),
+                Plate.columns.label("plate_columns"),
             )
             .join(Plate, Plate.id == Drop.plate_id)
             .outerjoin(Project, Project.id == Plate.project_id)
@@ -233,6 +250,7 @@ def _view(
         image_visible_url=_url(visible),
         image_uv_url=_url(uv),
         reason=None if blind else item.reason,
+        drift_of=_drift_of(item, place, inspections) if item.reason is CurationReason.DRIFT else None,
         is_blind=blind,
         probability=None if blind else item.probability,
         model=None if blind or item.model_version_id is None else models.get(item.model_version_id),
@@ -249,6 +267,11 @@ def _view(
         opened_at=item.opened_at,
         closed_at=item.closed_at,
     )
+
+
+def _drift_of(item: QueueItem, place: _Place, inspections: list[InspectionView]) -> str:
+    imager = next((each.imager for each in inspections if each.id == item.key.occasion_id), None)
+    return imager or place.kind
 
 
 def _url(image_id: int | None) -> str | None:

@@ -43,6 +43,8 @@ class CurationItemView(View):
     image_uv_url: str | None
     reason: CurationReason | None
     """Why it is asked about; none where that would give the answer away."""
+    drift_of: str | None
+    """With the reason `drift`: the imager, or the kind of plate where no imager is named."""
     is_blind: bool
     """Whether model and earlier labels are hidden: an audit, or a gold item."""
     probability: float | None
@@ -115,7 +117,7 @@ class CurationNextView(View):
 
     items: list[CurationItemView]
     open_for_curator: int
-    """Items that wait for this curator (for the reason asked for); at most 1,000 are counted."""
+    """Items that wait for this curator (for the reason asked for)."""
 
 
 class FillReportView(View):
@@ -125,6 +127,8 @@ class FillReportView(View):
     """Scored experiments."""
     labelled: int
     """Of these, those that a person has labelled."""
+    held_out: int
+    """Of the labels, those that were compared with models that had not learnt from them; the others with the score."""
     found: dict[str, int]
     """Items that each reason found, before quotas, caps and look-alikes."""
     added: dict[str, int]

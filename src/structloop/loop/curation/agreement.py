@@ -4,11 +4,8 @@ Krippendorff, K.: Content Analysis, 3rd edition (2013), chapter 12; Computing Kr
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import median
-
-from structloop.schema.loop import UNCERTAIN, UNUSABLE
 
 
 def krippendorff_alpha(units: Iterable[Iterable[str]]) -> float | None:
@@ -20,44 +17,37 @@ def krippendorff_alpha(units: Iterable[Iterable[str]]) -> float | None:
     Returns:
         Alpha; None where it is not defined: nothing was answered twice, or everybody always answered the same.
     """
-    disagreement = 0.0
-    totals: dict[str, float] = defaultdict(float)
+    totals: Counter[tuple[str, int]] = Counter()
+    equal: Counter[int] = Counter()
     for unit in units:
         counts = Counter(unit)
-        answers = sum(counts.values())
-        if answers < 2:
-            continue
+        answers = counts.total()
         for value, count in counts.items():
-            totals[value] += count
-        # Ordered pairs of different people within the item, weighted so that every answer counts once.
-        unequal = answers * (answers - 1) - sum(count * (count - 1) for count in counts.values())
-        disagreement += unequal / (answers - 1)
-    n = sum(totals.values())
-    expected = n * n - sum(total * total for total in totals.values())
+            totals[value, answers] += count
+            equal[answers] += count * (count - 1)
+    return alpha_of_counts(totals, equal)
+
+
+def alpha_of_counts(totals: Mapping[tuple[str, int], int], equal: Mapping[int, int]) -> float | None:
+    """Krippendorff's alpha from counts over items; those of items with fewer than two answers count not.
+
+    Args:
+        totals: How often each answer was given to items with so many answers.
+        equal: Ordered pairs of equal answers to the same item by different people, by the item's number of answers.
+    """
+    by_answer: dict[str, int] = defaultdict(int)
+    disagreement = 0.0
+    for (value, answers), count in totals.items():
+        if answers >= 2:
+            by_answer[value] += count
+            # Ordered pairs within items, weighted so that every answer counts once, less the equal ones.
+            disagreement += count
+    disagreement -= sum(pairs / (answers - 1) for answers, pairs in equal.items() if answers >= 2)
+    n = sum(by_answer.values())
+    expected = n * n - sum(total * total for total in by_answer.values())
     if n < 2 or expected == 0:
         return None
     return 1.0 - (n - 1) * disagreement / expected
-
-
-@dataclass(frozen=True, slots=True)
-class GivenAnswer:
-    """An answer that counts, with what became of its item.
-
-    Attributes:
-        unit: The item's key.
-        curator: Who gave it.
-        answer: A label, or that it cannot be told or judged.
-        seconds: How long it took, where known.
-        settled: The label that was settled; None where none was.
-        gold: The known answer of a gold item; None of all others.
-    """
-
-    unit: int
-    curator: str
-    answer: str
-    seconds: float | None = None
-    settled: str | None = None
-    gold: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,44 +86,4 @@ class CuratorRates:
         return self.gold_right / self.gold_answered if self.gold_answered else None
 
 
-def curator_rates(answers: Iterable[GivenAnswer], positive: str) -> list[CuratorRates]:
-    """The rates of each curator, by name.
-
-    Args:
-        answers: The answers that count, of all curators.
-        positive: The label that is looked for.
-    """
-    by_curator: dict[str, list[GivenAnswer]] = defaultdict(list)
-    for given in answers:
-        by_curator[given.curator].append(given)
-    return [_rates(curator, by_curator[curator], positive) for curator in sorted(by_curator)]
-
-
-def _rates(curator: str, answers: list[GivenAnswer], positive: str) -> CuratorRates:
-    settled = [given for given in answers if given.settled is not None and given.gold is None]
-    gold = [given for given in answers if given.gold is not None]
-    positives = [given for given in gold if given.gold == positive]
-    seconds = [given.seconds for given in answers if given.seconds is not None]
-    return CuratorRates(
-        curator=curator,
-        answers=len(answers),
-        agreed=sum(given.answer == given.settled for given in settled),
-        compared=len(settled),
-        gold_right=sum(given.answer == given.gold for given in gold),
-        gold_answered=len(gold),
-        gold_positive_found=sum(given.answer == positive for given in positives),
-        gold_positives=len(positives),
-        undecided=sum(given.answer in (UNCERTAIN, UNUSABLE) for given in answers),
-        median_seconds=median(seconds) if seconds else None,
-    )
-
-
-def alpha_of_answers(answers: Iterable[GivenAnswer]) -> float | None:
-    """Krippendorff's alpha of answers, by their items. That a picture is unusable is an answer like others."""
-    units: dict[int, list[str]] = defaultdict(list)
-    for given in answers:
-        units[given.unit].append(given.answer)
-    return krippendorff_alpha(units.values())
-
-
-__all__ = ["CuratorRates", "GivenAnswer", "alpha_of_answers", "curator_rates", "krippendorff_alpha"]
+__all__ = ["CuratorRates", "alpha_of_counts", "krippendorff_alpha"]

@@ -4,7 +4,7 @@ Two curators may answer the same item at once: whoever comes second waits for th
 item, leaves it to a third, or is told that it is closed. Nothing that anybody answered is ever changed or lost.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from structloop.core.errors import CurationClosedError, CurationError, NotFoundError
-from structloop.loop.curation.queue import QueueItem, answer_counts
+from structloop.loop.curation.queue import QueueItem
 from structloop.loop.curation.settling import settle
+from structloop.loop.curation.tally import Given, add_counts, answer_counts, counts_of
 from structloop.schema.loop import CurationReason, CurationState
 from structloop.store import Database
 from structloop.store.tables import CurationDecision, CurationItem
@@ -92,8 +93,7 @@ def answer(
             )
             session.add(row)
             session.flush()
-            _settle(item, [*before, row])
-            session.flush()
+            _settle(session, item, before, [*before, row])
             return Answered(row.id, QueueItem.of(item))
     except IntegrityError as error:
         # Another process answered for the same curator between our look and our row; the first answer counts.
@@ -147,8 +147,7 @@ def undo(database: Database, task: str, *, curator: str, curation_item_id: int |
                 withdraws_id=newest.id,
             )
         )
-        _settle(item, [row for row in answers if row.id != newest.id])
-        session.flush()
+        _settle(session, item, answers, [row for row in answers if row.id != newest.id])
         return QueueItem.of(item)
 
 
@@ -183,19 +182,29 @@ def _answers(session: Session, curation_item_id: int) -> list[CurationDecision]:
     )
 
 
-def _settle(item: CurationItem, answers: list[CurationDecision]) -> None:
+def _settle(
+    session: Session, item: CurationItem, before: Sequence[CurationDecision], answers: Sequence[CurationDecision]
+) -> None:
+    """Makes an item what its answers come to, and counts what that changes."""
+    counted = counts_of(item, _given(before))
     item.answer_count = len(answers)
     item.last_curator = answers[-1].curator if answers else None
-    if item.gold_label is not None:
-        # Everybody may answer a gold item, and what they say does not change what it is.
-        return
-    outcome = settle([(str(row.answer), row.detail) for row in answers], item.answers_needed)
-    was_open = item.state == CurationState.OPEN.value
-    item.state, item.label, item.detail = outcome.state.value, outcome.label, outcome.detail
-    if outcome.state is CurationState.OPEN:
-        item.closed_at = None
-    elif was_open:
-        item.closed_at = utc_now()
+    item.previous_curator = answers[-2].curator if len(answers) > 1 else None
+    # Everybody may answer a gold item, and what they say does not change what it is.
+    if item.gold_label is None:
+        outcome = settle([(str(row.answer), row.detail) for row in answers], item.answers_needed)
+        was_open = item.state == CurationState.OPEN.value
+        item.state, item.label, item.detail = outcome.state.value, outcome.label, outcome.detail
+        if outcome.state is CurationState.OPEN:
+            item.closed_at = None
+        elif was_open:
+            item.closed_at = utc_now()
+    session.flush()
+    add_counts(session, item.task, counts_of(item, _given(answers)), counted)
+
+
+def _given(answers: Iterable[CurationDecision]) -> list[Given]:
+    return [Given(row.curator, str(row.answer), row.seconds) for row in answers]
 
 
 def _check_may_reopen(item: CurationItem, newest: CurationDecision, answers: list[CurationDecision]) -> None:

@@ -4,18 +4,21 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import product
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, insert, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy.orm import Session
 
 from structloop.core.errors import NotFoundError
+from structloop.loop.curation.tally import ITEMS, WAITING, Count, add_counts, answer_counts, read_counts
 from structloop.schema.loop import CurationReason, CurationState, ItemKey
 from structloop.store import Database
 from structloop.store.tables import CurationDecision, CurationItem
 from structloop.store.tables.base import utc_now
 
 _FEW = 500
+_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,8 @@ def add_items(database: Database, task: str, items: Sequence[NewItem]) -> int:
         }
         if rows:
             session.execute(insert(CurationItem), list(rows.values()))
+        joined = Counter(Count(ITEMS, first=str(row["state"]), second=str(row["reason"])) for row in rows.values())
+        add_counts(session, task, joined)
     return len(rows)
 
 
@@ -171,31 +176,31 @@ def states_of(
     return states
 
 
-def _pieces(values: Sequence[int]) -> list[Sequence[int]]:
+def _pieces(values: Sequence[_V]) -> list[Sequence[_V]]:
     return [values[start : start + _FEW] for start in range(0, len(values), _FEW)]
 
 
-_WITHDRAWAL = aliased(CurationDecision)
-
-
-def answer_counts() -> ColumnElement[bool]:
-    """Whether a row of `curation_decision` is an answer that nobody withdrew."""
-    withdrawn = exists().where(_WITHDRAWAL.withdraws_id == CurationDecision.id)
-    return and_(CurationDecision.answer.is_not(None), ~withdrawn)
-
-
 def _next_statement(*, with_reason: bool) -> Select[*tuple[Any, ...]]:
-    answered = exists().where(
-        CurationDecision.curation_item_id == CurationItem.id,
-        CurationDecision.curator == bindparam("curator"),
-        answer_counts(),
+    # Not EXISTS: PostgreSQL would read every answer of the curator to hash them before it looks at the first item.
+    answered = (
+        select(CurationDecision.id)
+        .where(
+            CurationDecision.curation_item_id == CurationItem.id,
+            CurationDecision.curator == bindparam("curator"),
+            answer_counts(),
+        )
+        .limit(1)
+        .scalar_subquery()
     )
-    # Most of what a curator has answered is told by the index; only what others answered, too, has to be looked up.
-    last = CurationItem.last_curator
+    # What a curator has answered is told by the index; only what more than two have answered has to be looked up, which
+    # are gold items and those of labs that ask for more than two equal answers.
+    last, previous = CurationItem.last_curator, CurationItem.previous_curator
+    curator: BindParameter[str] = bindparam("curator")
+    unknown = and_(previous != curator, answered.is_(None))
     statement = select(CurationItem.id).where(
         CurationItem.task == bindparam("task"),
         CurationItem.state == CurationState.OPEN.value,
-        or_(last.is_(None), and_(last != bindparam("curator"), ~answered)),
+        or_(last.is_(None), and_(last != curator, or_(previous.is_(None), unknown))),
     )
     if with_reason:
         statement = statement.where(CurationItem.reason == bindparam("reason"))
@@ -219,27 +224,46 @@ def next_items(
         reason: Only items that are there for this reason; None: all.
     """
     with database.reading() as session:
-        return next_and_count(session, task, curator, limit=limit, count_to=limit, reason=reason)[0]
+        return next_in(session, task, curator, limit=limit, reason=reason)
 
 
-def next_and_count(
-    session: Session,
-    task: str,
-    curator: str,
-    *,
-    limit: int,
-    count_to: int,
-    reason: CurationReason | None = None,
-) -> tuple[list[QueueItem], int]:
-    """As `next_items`, in a session, and how many items wait for the curator: counted up to `count_to`."""
-    values: dict[str, object] = {"task": task, "curator": curator, "limit": max(limit, count_to)}
+def next_in(
+    session: Session, task: str, curator: str, *, limit: int, reason: CurationReason | None = None
+) -> list[QueueItem]:
+    """As `next_items`, in a session."""
+    values: dict[str, object] = {"task": task, "curator": curator, "limit": limit}
     if reason is None:
         keys = session.scalars(_NEXT, values).all()
     else:
         keys = session.scalars(_NEXT_OF_REASON, values | {"reason": reason.value}).all()
-    rows = {row.id: row for row in session.scalars(select(CurationItem).where(CurationItem.id.in_(keys[:limit])))}
+    rows = {row.id: row for row in session.scalars(select(CurationItem).where(CurationItem.id.in_(keys)))}
     # An item may be gone by now: on PostgreSQL each query sees what others have done since the one before.
-    return [QueueItem.of(rows[key]) for key in keys[:limit] if key in rows], len(keys)
+    return [QueueItem.of(rows[key]) for key in keys if key in rows]
+
+
+def waiting_for(session: Session, task: str, curator: str, reason: CurationReason | None = None) -> int:
+    """How many open items a curator has not answered, of one reason or all."""
+    counts = read_counts(session, task, (ITEMS, WAITING), curator)
+    wanted = [each.value for each in CurationReason if reason is None or each is reason]
+    return sum(
+        counts[Count(ITEMS, first=CurationState.OPEN.value, second=each)] - counts[Count(WAITING, curator, each)]
+        for each in wanted
+    )
+
+
+def waiting_item(session: Session, task: str, curator: str, curation_item_id: int) -> QueueItem | None:
+    """An item that is open and that a curator has not answered; None where it is not, or not of the task."""
+    row = session.get(CurationItem, curation_item_id)
+    if row is None or row.task != task or row.state != CurationState.OPEN.value:
+        return None
+    answered = session.scalar(
+        select(CurationDecision.id)
+        .where(
+            CurationDecision.curation_item_id == curation_item_id, CurationDecision.curator == curator, answer_counts()
+        )
+        .limit(1)
+    )
+    return QueueItem.of(row) if answered is None else None
 
 
 def queue_item(database: Database, curation_item_id: int) -> QueueItem:
@@ -255,23 +279,44 @@ def queue_item(database: Database, curation_item_id: int) -> QueueItem:
         return QueueItem.of(row)
 
 
-def withdraw_open(database: Database, task: str, *, reason: CurationReason | None = None) -> int:
+def withdraw_open(
+    database: Database,
+    task: str,
+    *,
+    reason: CurationReason | None = None,
+    items: Collection[ItemKey] | None = None,
+) -> int:
     """Takes items that nobody has answered out of the queue, of one reason or all; what was answered stays.
+
+    Args:
+        database: Where the queue is.
+        task: What they are curated as.
+        reason: Only those that are there for it.
+        items: Only these; None: all.
 
     Returns:
         How many were taken out.
     """
-    statement = (
-        update(CurationItem)
-        .where(
+    taken: Counter[CurationReason] = Counter()
+    with database.session() as session:
+        unanswered = update(CurationItem).where(
             CurationItem.task == task, CurationItem.state == CurationState.OPEN.value, CurationItem.answer_count == 0
         )
-        .values(state=CurationState.WITHDRAWN.value, closed_at=utc_now())
-    )
-    if reason is not None:
-        statement = statement.where(CurationItem.reason == reason.value)
-    with database.session() as session:
-        return int(session.execute(statement).rowcount)  # type: ignore[attr-defined]  # an UPDATE's result has it
+        pieces = [None] if items is None else _pieces(sorted(items))
+        for each, piece in product(CurationReason if reason is None else (reason,), pieces):
+            statement = unanswered.where(CurationItem.reason == each.value)
+            if piece is not None:
+                pairs = [and_(CurationItem.item_id == key[0], CurationItem.occasion_id == key[1]) for key in piece]
+                statement = statement.where(or_(*pairs))
+            done = session.execute(statement.values(state=CurationState.WITHDRAWN.value, closed_at=utc_now()))
+            taken[each] += done.rowcount  # type: ignore[attr-defined]  # an UPDATE's result has it
+        states = (CurationState.WITHDRAWN.value, CurationState.OPEN.value)
+        after, before = (
+            Counter({Count(ITEMS, first=state, second=each.value): count for each, count in taken.items()})
+            for state in states
+        )
+        add_counts(session, task, after, before)
+    return taken.total()
 
 
 def open_by_project(session: Session, task: str) -> Counter[int | None]:
@@ -288,11 +333,11 @@ __all__ = [
     "NewItem",
     "QueueItem",
     "add_items",
-    "answer_counts",
-    "next_and_count",
+    "next_in",
     "next_items",
     "open_by_project",
     "queue_item",
     "states_of",
+    "waiting_for",
     "withdraw_open",
 ]

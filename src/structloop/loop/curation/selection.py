@@ -4,7 +4,7 @@ Pure functions over arrays of one entry per item. Probabilities are of the posit
 Human labels are 1 (positive), 0 (another label) and -1 (nobody said, or it could not be told).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 UNLABELLED = -1
+
+_LEAST, _FARTHEST, _HALVINGS = 1e-6, 30.0, 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,10 @@ class ScoredItems:
 
     def __len__(self) -> int:
         return len(self.probability)
+
+    def chosen(self, which: NDArray[np.bool_]) -> "ScoredItems":
+        """Some of them: `which` is `(n,)`."""
+        return ScoredItems(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 def disagreements(items: ScoredItems) -> Indices:
@@ -83,6 +89,10 @@ def label_errors(items: ScoredItems, out_of_sample: Floats | None = None) -> Ind
     An item counts for a class when its probability of it is at least the mean of those labelled so; one that counts for
     the other class only is suspect. Northcutt, Jiang and Chuang, JAIR 70 (2021), for two classes.
 
+    Probabilities are first moved (in log-odds, all by as much) until their mean is the share of positive labels. A
+    model calibrated for more positives than there are suspects too many of the other labels, among which the wrong ones
+    of the positive labels, which are the likelier ones where positives are rare, come last.
+
     Args:
         items: The items.
         out_of_sample: (n,) probabilities by a model that has not learnt from the item's label; None: `probability`.
@@ -95,6 +105,8 @@ def label_errors(items: ScoredItems, out_of_sample: Floats | None = None) -> Ind
     positive, negative = known & (items.human == 1), known & (items.human == 0)
     if not positive.any() or not negative.any():
         return np.zeros(0, np.intp)
+    probability = probability.copy()
+    probability[known] = _with_mean(probability[known], float(positive.sum() / known.sum()))
     # Where labels are no better than chance the means cross, and nothing could be told from them.
     for_positive, for_negative = probability[positive].mean(), 1 - probability[negative].mean()
     with np.errstate(invalid="ignore"):
@@ -104,6 +116,21 @@ def label_errors(items: ScoredItems, out_of_sample: Floats | None = None) -> Ind
     found = np.flatnonzero(suspect)
     given = np.where(items.human[found] == 1, probability[found], 1 - probability[found])
     return _by(found, given)
+
+
+def _with_mean(probability: Floats, mean: float) -> Floats:
+    """Probabilities moved by the same log-odds, so that their mean is `mean`."""
+    inside = np.clip(probability, _LEAST, 1 - _LEAST)
+    odds = np.log(inside) - np.log1p(-inside)
+    low, high = -_FARTHEST, _FARTHEST
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if float(np.mean(1 / (1 + np.exp(-odds - middle)))) < mean:
+            low = middle
+        else:
+            high = middle
+    moved: Floats = 1 / (1 + np.exp(-odds - high))
+    return moved
 
 
 def agreements(items: ScoredItems, rng: np.random.Generator) -> Indices:

@@ -1,16 +1,29 @@
 """How the queue stands: what is left of each reason, how well curators agree, and how each of them answers."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
-from sqlalchemy import func, select
-
-from structloop.loop.curation.agreement import CuratorRates, GivenAnswer, alpha_of_answers, curator_rates
-from structloop.loop.curation.queue import answer_counts
-from structloop.schema.loop import CurationReason, CurationState
+from structloop.loop.curation.agreement import CuratorRates, alpha_of_counts
+from structloop.loop.curation.tally import (
+    ANSWERS,
+    EQUAL,
+    GIVEN,
+    GOLD,
+    ITEMS,
+    NEW,
+    SAME,
+    SETTLED,
+    TENTHS,
+    USED,
+    WAITING,
+    Counts,
+    read_counts,
+)
+from structloop.schema.loop import UNCERTAIN, UNUSABLE, CurationReason, CurationState
 from structloop.store import Database
-from structloop.store.tables import CurationDecision, CurationItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,71 +61,82 @@ def queue_standing(database: Database, task: str, *, positive: str, curator: str
         positive: The label that is looked for.
         curator: Whose remaining items are counted.
     """
-    is_open = CurationItem.state == CurationState.OPEN.value
     with database.reading() as session:
-        counts = session.execute(
-            select(CurationItem.state, CurationItem.reason, func.count())
-            .where(CurationItem.task == task)
-            .group_by(CurationItem.state, CurationItem.reason)
-        ).all()
-        answered_open = None
-        if curator is not None:
-            answered_open = session.scalar(
-                select(func.count())
-                .select_from(CurationDecision)
-                .join(CurationItem, CurationItem.id == CurationDecision.curation_item_id)
-                .where(CurationDecision.curator == curator, CurationItem.task == task, is_open, answer_counts())
-            )
+        counts = read_counts(session, task)
     waiting: dict[CurationReason, int] = {}
     closed: dict[CurationState, int] = defaultdict(int)
-    for state, reason, count in counts:
-        if state == CurationState.OPEN.value:
-            waiting[CurationReason(reason)] = count
-        else:
-            closed[CurationState(state)] += count
-    given = given_answers(database, task)
-    batch = {unit for unit, used in _used_units(database, task).items() if not used}
+    answered_open = 0
+    for count, value in counts.items():
+        if count.measure == WAITING and count.curator == curator:
+            answered_open += value
+        elif count.measure == ITEMS and count.first == CurationState.OPEN.value:
+            waiting[CurationReason(count.second)] = value
+        elif count.measure == ITEMS:
+            closed[CurationState(count.first)] += value
     return QueueStanding(
         open=waiting,
         closed=dict(closed),
-        open_for_curator=None if answered_open is None else sum(waiting.values()) - answered_open,
-        alpha=alpha_of_answers(given),
-        batch_alpha=alpha_of_answers(each for each in given if each.unit in batch),
-        curators=tuple(curator_rates(given, positive)),
+        open_for_curator=None if curator is None else sum(waiting.values()) - answered_open,
+        alpha=_alpha(counts, (NEW, USED)),
+        batch_alpha=_alpha(counts, (NEW,)),
+        curators=tuple(curator_rates(counts, positive)),
     )
 
 
-def given_answers(database: Database, task: str) -> list[GivenAnswer]:
-    """Every answer that counts, oldest first, with what became of its item."""
-    with database.reading() as session:
-        rows = session.execute(
-            select(
-                CurationDecision.curation_item_id,
-                CurationDecision.curator,
-                CurationDecision.answer,
-                CurationDecision.seconds,
-                CurationItem.label,
-                CurationItem.gold_label,
-            )
-            .join(CurationItem, CurationItem.id == CurationDecision.curation_item_id)
-            .where(CurationItem.task == task, answer_counts())
-            .order_by(CurationDecision.id)
-        )
-        return [
-            GivenAnswer(row.curation_item_id, row.curator, str(row.answer), row.seconds, row.label, row.gold_label)
-            for row in rows
-        ]
+def curator_rates(counts: Counts, positive: str) -> list[CuratorRates]:
+    """The rates of each curator whose answers are counted, by name.
+
+    Args:
+        counts: What is counted of a queue.
+        positive: The label that is looked for.
+    """
+    own: dict[str, Counts] = defaultdict(Counter)
+    for count, value in counts.items():
+        if count.curator:
+            own[count.curator][count] = value
+    return [_rates(curator, own[curator], positive) for curator in sorted(own)]
 
 
-def _used_units(database: Database, task: str) -> dict[int, bool]:
-    """Of every item with an answer, whether a data set rests on it."""
-    with database.reading() as session:
-        rows = session.execute(
-            select(CurationItem.id, CurationItem.dataset_version_id).where(
-                CurationItem.task == task, CurationItem.answer_count > 0
-            )
-        )
-        return {key: used is not None for key, used in rows}
+def _rates(curator: str, own: Counts, positive: str) -> CuratorRates:
+    answers, settled = _by_first(own, ANSWERS), _by_first(own, SETTLED)
+    gold = {(count.first, count.second): value for count, value in own.items() if count.measure == GOLD}
+    positives = {given: value for (known, given), value in gold.items() if known == positive}
+    tenths = {count.number: value for count, value in own.items() if count.measure == TENTHS}
+    return CuratorRates(
+        curator=curator,
+        answers=answers.total(),
+        agreed=settled[SAME],
+        compared=settled.total(),
+        gold_right=sum(value for (known, given), value in gold.items() if known == given),
+        gold_answered=sum(gold.values()),
+        gold_positive_found=positives.get(positive, 0),
+        gold_positives=sum(positives.values()),
+        undecided=answers[UNCERTAIN] + answers[UNUSABLE],
+        median_seconds=_median(tenths) / 10 if tenths else None,
+    )
 
 
-__all__ = ["QueueStanding", "given_answers", "queue_standing"]
+def _by_first(own: Counts, measure: str) -> Counter[str]:
+    return Counter({count.first: value for count, value in own.items() if count.measure == measure})
+
+
+def _median(counts: Mapping[int, int]) -> float:
+    """The median of whole numbers, from how often there is each."""
+    values, times = zip(*sorted(counts.items()), strict=True)
+    ends = list(accumulate(times))
+    low, high = (bisect_right(ends, place) for place in ((ends[-1] - 1) // 2, ends[-1] // 2))
+    return float(values[low] + values[high]) / 2
+
+
+def _alpha(counts: Counts, uses: Collection[str]) -> float | None:
+    totals: Counter[tuple[str, int]] = Counter()
+    equal: Counter[int] = Counter()
+    for count, value in counts.items():
+        if count.second in uses and count.measure == GIVEN:
+            totals[count.first, count.number] += value
+        elif count.second in uses and count.measure == EQUAL:
+            equal[count.number] += value
+    return alpha_of_counts(totals, equal)
+
+
+__all__ = ["QueueStanding", "curator_rates", "queue_standing"]

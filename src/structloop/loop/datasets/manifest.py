@@ -121,9 +121,18 @@ def read_manifest(sha256: str, files: KeptFiles) -> list[ManifestRow]:
         NotFoundError: the file is missing or damaged.
         DatasetError: it was written by another structloop.
     """
+    return _rows(sha256, files, None)
+
+
+def find_row(sha256: str, files: KeptFiles, key: str) -> ManifestRow | None:
+    """The row of one image; None where the manifest has none of that key. Raises as `read_manifest`."""
+    return next(iter(_rows(sha256, files, [("key", "==", key)])), None)
+
+
+def _rows(sha256: str, files: KeptFiles, filters: list[tuple[str, str, str]] | None) -> list[ManifestRow]:
     from pyarrow import parquet
 
-    table = parquet.read_table(io.BytesIO(files.read(sha256, SUFFIX)))
+    table = parquet.read_table(io.BytesIO(files.read(sha256, SUFFIX)), filters=filters)
     if set(table.column_names) != set(_NAMES):
         different = sorted(set(table.column_names) ^ set(_NAMES))
         raise DatasetError(
@@ -167,4 +176,4 @@ def count_rows(rows: Sequence[ManifestRow]) -> dict[str, Any]:
     }
 
 
-__all__ = ["SUFFIX", "ManifestRow", "count_rows", "read_manifest", "to_parquet", "write_manifest"]
+__all__ = ["SUFFIX", "ManifestRow", "count_rows", "find_row", "read_manifest", "to_parquet", "write_manifest"]

@@ -1,5 +1,6 @@
 """Recording versions and frozen test sets: the manifest first, then one transaction with all of it or nothing."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from structloop.core.errors import DatasetError
+from structloop.loop.curation.tally import add_counts, counts_of_items
 from structloop.loop.datasets.leakage import find_leaks, refuse_leaks
 from structloop.loop.datasets.manifest import ManifestRow, count_rows, read_manifest, write_manifest
 from structloop.loop.datasets.versions import (
@@ -54,8 +56,8 @@ class NewVersion:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-class _ChangedError(Exception):
-    """What the version rests on has changed; ends the transaction."""
+class ItemsChangedError(Exception):
+    """What a version would rest on has changed meanwhile: it is made anew, and nobody is told."""
 
 
 def record_version(database: Database, files: KeptFiles, new: NewVersion) -> int | None:
@@ -96,9 +98,9 @@ def record_version(database: Database, files: KeptFiles, new: NewVersion) -> int
             )
             session.add(version)
             session.flush()
-            _claim(session, curated, version.id)
+            claim_items(session, curated, version.id)
             return version.id
-    except (IntegrityError, _ChangedError):
+    except (IntegrityError, ItemsChangedError):
         # Another process made a version at the same moment, or a curator undid an answer.
         return None
 
@@ -178,25 +180,38 @@ def record_imported(
     return get_dataset(database, dataset_id)
 
 
-def _claim(session: Session, curated: Mapping[int, str], dataset_id: int) -> None:
-    """Marks settled items as used, where they still say what the rows say."""
+def claim_items(session: Session, curated: Mapping[int, str], dataset_id: int) -> None:
+    """Marks settled items as used by a data set, where they still say what its rows say.
+
+    Raises:
+        ItemsChangedError: one of them does not.
+    """
     keys = sorted(curated)
+    fresh: dict[str, list[int]] = defaultdict(list)
     for start in range(0, len(keys), _FEW):
         piece = keys[start : start + _FEW]
         there = session.execute(
-            select(CurationItem.id, CurationItem.label, CurationItem.dataset_version_id)
+            select(CurationItem.id, CurationItem.task, CurationItem.label, CurationItem.dataset_version_id)
             .where(CurationItem.id.in_(piece))
             .with_for_update()
         ).all()
         # What another version rests on cannot have changed; a frozen test set may keep an older label of an item.
         changed = [row for row in there if row.dataset_version_id is None and row.label != curated[row.id]]
         if changed or len(there) != len(piece):
-            raise _ChangedError
-        session.execute(
-            update(CurationItem)
-            .where(CurationItem.id.in_(piece), CurationItem.dataset_version_id.is_(None))
-            .values(dataset_version_id=dataset_id)
-        )
+            raise ItemsChangedError
+        for row in there:
+            if row.dataset_version_id is None:
+                fresh[row.task].append(row.id)
+    counted = {task: counts_of_items(session, items) for task, items in fresh.items()}
+    for items in fresh.values():
+        for start in range(0, len(items), _FEW):
+            session.execute(
+                update(CurationItem)
+                .where(CurationItem.id.in_(items[start : start + _FEW]))
+                .values(dataset_version_id=dataset_id)
+            )
+    for task, items in sorted(fresh.items()):
+        add_counts(session, task, counts_of_items(session, items), counted[task])
 
 
 def _freeze(session: Session, manifest: str, new: NewVersion) -> int:
@@ -214,4 +229,4 @@ def _freeze(session: Session, manifest: str, new: NewVersion) -> int:
     return new.test_set.id if new.test_set is not None else frozen.id
 
 
-__all__ = ["NewVersion", "record_imported", "record_version"]
+__all__ = ["ItemsChangedError", "NewVersion", "claim_items", "record_imported", "record_version"]

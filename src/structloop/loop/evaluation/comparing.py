@@ -90,7 +90,7 @@ def compare(current: Judgement, candidate: Judgement, *, seed: int = 0) -> Compa
     return Comparison(
         current=one,
         candidate=two,
-        mcnemar=mcnemar(one.is_alarm == truth, two.is_alarm == truth),
+        mcnemar=mcnemar(one.is_right, two.is_right),
         recall_difference=_recall_difference(one, two, differences.values["recall"]),
         differences=differences,
         disagreements=tuple(one.items[differ[place]].key for place in np.argsort(-certainty, kind="stable")),
@@ -124,6 +124,7 @@ def _rows(judgement: Judgement, rows: Sequence[int]) -> Judgement:
         prevalence=judgement.overall.prevalence,
         seed=judgement.overall.seed,
         unreadable=judgement.unreadable,
+        said=None if judgement.said is None else [judgement.said[row] for row in rows],
     )
 
 

@@ -3,6 +3,7 @@
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from structloop.core.errors import EvaluationSetError, ImageError
 from structloop.loop.datasets.items import LabelledItem
 from structloop.loop.evaluation.binary import BinaryEvaluation, evaluate_binary
 from structloop.loop.evaluation.intervals import Estimate, wilson_interval
-from structloop.models.calibration import crystal_probabilities
+from structloop.models.calibration import class_probabilities, crystal_probabilities
 from structloop.models.classifiers.protocol import Classifier, PreparedImage, stack_images
 from structloop.schema.images import Modality
 from structloop.schema.models import ModelCard
@@ -101,6 +102,7 @@ class Judgement:
         by_group: Per group.
         seconds_per_image: Reading and preparing included, loading the model not.
         unreadable: Items left out, by key, with the reason.
+        said: The likeliest label of each item, of a model with more than two labels; None of others.
     """
 
     card: ModelCard
@@ -115,6 +117,7 @@ class Judgement:
     by_group: tuple[KindResult, ...]
     seconds_per_image: float
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    said: tuple[str, ...] | None = None
 
     @property
     def groups(self) -> list[str]:
@@ -125,6 +128,24 @@ class Judgement:
     def is_alarm(self) -> NDArray[np.bool_]:
         """`(n,)`, whether each item reaches the threshold."""
         return self.probabilities >= self.threshold
+
+    @property
+    def is_right(self) -> NDArray[np.bool_]:
+        """`(n,)`, whether the model is right: of two labels by its threshold, of more by the likeliest."""
+        if self.said is None:
+            return np.asarray(self.is_alarm == self.is_positive, dtype=np.bool_)
+        return np.array([item.label == said for item, said in zip(self.items, self.said, strict=True)], dtype=np.bool_)
+
+    @property
+    def all_labels(self) -> Estimate | None:
+        """Share of items of which the likeliest label is right; None of a model with two labels."""
+        return None if self.said is None else wilson_interval(int(self.is_right.sum()), len(self.items))
+
+    def confusion(self) -> dict[str, dict[str, int]]:
+        """How often the model said what of items of each label; empty of a model with two labels."""
+        counts = Counter(zip((item.label for item in self.items), self.said or (), strict=False))
+        labels = self.card.labels if self.said is not None else ()
+        return {label: {said: counts[label, said] for said in labels} for label in labels}
 
     def to_json(self) -> dict[str, Any]:
         """As JSON, without the items."""
@@ -139,7 +160,9 @@ class Judgement:
             "by_group": [each.to_json() for each in self.by_group],
             "seconds_per_image": self.seconds_per_image,
             "unreadable": dict(self.unreadable),
-        }
+        } | (
+            {} if self.all_labels is None else {"all_labels": self.all_labels.to_json(), "confusion": self.confusion()}
+        )
 
 
 def judge_items(
@@ -177,6 +200,7 @@ def judge_items(
                 f"'{card.name}'"
             )
     found = np.full(len(items), np.nan)
+    said = np.zeros(len(items), dtype=np.int64)
     unreadable: dict[str, str] = {}
     began = time.perf_counter()
     done = 0
@@ -185,7 +209,9 @@ def judge_items(
         unreadable |= {items[index].key: str(image) for index, image in batch if isinstance(image, ImageError)}
         if usable:
             logits = classifier.logits(stack_images([image for _, image in usable]), modality)
-            found[[index for index, _ in usable]] = crystal_probabilities(card, logits, modality)
+            rows = [index for index, _ in usable]
+            found[rows] = crystal_probabilities(card, logits, modality)
+            said[rows] = class_probabilities(card, logits, modality).argmax(axis=1)
         done += len(batch)
         if on_progress is not None:
             on_progress(done, len(items), f"scoring with {card.name}")
@@ -202,6 +228,7 @@ def judge_items(
         prevalence=prevalence,
         seed=seed,
         unreadable=unreadable,
+        said=[card.labels[said[index]] for index in scored] if len(card.labels) > 2 else None,
     )
 
 
@@ -215,6 +242,7 @@ def judgement_of(
     prevalence: float = 0.05,
     seed: int = 0,
     unreadable: Mapping[str, str] | None = None,
+    said: Sequence[str] | None = None,
 ) -> Judgement:
     """The judgement of probabilities that are known already; see `judge_items`."""
     truth = np.array([item.label == card.positive_label for item in items], dtype=np.bool_)
@@ -235,6 +263,7 @@ def judgement_of(
         by_group=_by_kind(truth, alarms, groups),
         seconds_per_image=seconds_per_image,
         unreadable=dict(unreadable or {}),
+        said=None if said is None else tuple(said),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from structloop.core.errors import EvaluationSetError, TrainingError
+from structloop.core.errors import EvaluationSetError, ModelError, TrainingError
 from structloop.loop.datasets.items import LabelledItem, Split
 from structloop.loop.evaluation.comparing import Comparison, compare
 from structloop.loop.evaluation.judging import Judgement, judge_items
@@ -77,9 +77,39 @@ def compare_on(
 
 
 def in_production(bench: Bench, task: ReviewTask) -> str:
-    """Name of the model that does the work of a task: the one promoted, else the one that the settings name."""
+    """Name of the model that does the work of a task: the one promoted, else the task's own, or the settings'."""
     held = standing(bench.database, task.name).production
-    return bench.registry.default_name if held is None else held.model.rpartition("@")[0]
+    if held is not None:
+        return held.model.rpartition("@")[0]
+    return task.default_model or bench.registry.default_name
+
+
+def beside_production(
+    bench: Bench,
+    task: ReviewTask,
+    items: tuple[LabelledItem, ...],
+    judged: Judgement,
+    *,
+    on_progress: Tell | None = None,
+) -> Comparison | None:
+    """A judged model beside the one that does the work now, on the same items.
+
+    Where nothing was promoted yet that is the default model, for people to see what they give up; the gate asks nothing
+    of it. None where the default model is the judged one itself, or cannot be used for the task.
+
+    Raises:
+        EvaluationSetError: the items cannot be judged by.
+        ModelError: the model in production cannot be used.
+    """
+    name = in_production(bench, task)
+    if standing(bench.database, task.name).production is not None:
+        return compare(judge_on(bench, task, items, name, on_progress=on_progress), judged)
+    try:
+        if name == judged.card.name or not bench.registry.card(name).serves(modality_of(task)):
+            return None
+        return compare(judge_on(bench, task, items, name, on_progress=on_progress), judged)
+    except ModelError:
+        return None
 
 
 def test_items(split: Split, dataset: str) -> tuple[LabelledItem, ...]:
@@ -146,6 +176,7 @@ def put_on_card(registry: ModelRegistry, name: str, judged: Judgement) -> None:
         "balanced accuracy": judged.overall.balanced_accuracy,
         "AUC": judged.overall.auc,
         "average precision": judged.overall.average_precision,
+        "all labels right": judged.all_labels,
     }
     metrics = tuple(
         Metric(name=key, value=value.value, low=value.low, high=value.high, dataset=dataset, modality=judged.modality)
@@ -159,6 +190,7 @@ def put_on_card(registry: ModelRegistry, name: str, judged: Judgement) -> None:
 __all__ = [
     "Bench",
     "Classifiers",
+    "beside_production",
     "compare_on",
     "comparison_evidence",
     "in_production",

@@ -2,20 +2,22 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from structloop.core.errors import (
     DatasetError,
     ModelExistsError,
+    StoreUnavailableError,
     StructloopError,
     TrainingStoppedError,
 )
 from structloop.loop.datasets.items import Split
 from structloop.loop.datasets.versions import DatasetInfo, find_dataset, load_split
-from structloop.loop.evaluation.comparing import compare
 from structloop.loop.promotion.bench import (
     Bench,
+    beside_production,
     comparison_evidence,
     in_production,
     judge_on,
@@ -133,7 +135,10 @@ def train_candidate(
         end_run(bench.database, run.id, "stopped", problem=str(error))
         raise
     except StructloopError as error:
-        end_run(bench.database, run.id, "failed", problem=str(error))
+        # On a full disk this cannot be recorded either. What happened first is what must be told, and a run that is
+        # recorded as running is taken up again like any other.
+        with suppress(StoreUnavailableError):
+            end_run(bench.database, run.id, "failed", problem=str(error))
         raise
 
 
@@ -216,11 +221,11 @@ def _judged(
     held = standing(bench.database, task.name).production
     if split.test:
         judged = judge_on(bench, task, split.test, run.name, on_progress=on_progress)
-        comparison = None
-        if held is not None:
-            against = held.model.rpartition("@")[0]
-            comparison = compare(judge_on(bench, task, split.test, against, on_progress=on_progress), judged)
-        verdict = judge_first(judged, task.gate) if comparison is None else judge_gate(comparison, task.gate)
+        comparison = beside_production(bench, task, split.test, judged, on_progress=on_progress)
+        if held is None or comparison is None:
+            verdict = judge_first(judged, task.gate)
+        else:
+            verdict = judge_gate(comparison, task.gate)
         evidence = comparison_evidence(verdict, comparison, judged)
         put_on_card(bench.registry, run.name, judged)
     card = bench.registry.card(run.name)

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from structloop.core.errors import PromotionError
 from structloop.loop.datasets.versions import find_dataset, load_split
-from structloop.loop.evaluation.comparing import compare
-from structloop.loop.promotion.bench import Bench, Tell, comparison_evidence, judge_on, test_items
+from structloop.loop.promotion.bench import Bench, Tell, beside_production, comparison_evidence, judge_on, test_items
 from structloop.loop.promotion.gate import GateVerdict, judge_first, judge_gate
 from structloop.loop.promotion.roles import RoleEvent, promote, record_version, standing
 from structloop.loop.tasks import REVIEW_TASKS
@@ -37,8 +36,8 @@ def decide(
 ) -> Decision:
     """Judges model `name` beside what is in production, and promotes it if the gate, or a person despite it, says so.
 
-    The first in production is compared with nothing: there is no test that a model has to win against the default
-    model, which no facility's images taught.
+    The first in production stands beside the default model, for people to see; there is no test that it has to win
+    against that, which no facility's images taught.
 
     Args:
         bench: Models and data sets.
@@ -65,11 +64,11 @@ def decide(
     held = standing(bench.database, task).production
     if held is not None and held.version_id == version_id:
         raise PromotionError(f"{held.model} is in production for {task} already")
-    comparison = None
-    if held is not None:
-        against = judge_on(bench, review, items, held.model.rpartition("@")[0], on_progress=on_progress)
-        comparison = compare(against, judged)
-    verdict = judge_first(judged, review.gate) if comparison is None else judge_gate(comparison, review.gate)
+    comparison = beside_production(bench, review, items, judged, on_progress=on_progress)
+    if held is None or comparison is None:
+        verdict = judge_first(judged, review.gate)
+    else:
+        verdict = judge_gate(comparison, review.gate)
     if not verdict.passed and not despite_gate:
         return Decision(verdict, None)
     evidence = comparison_evidence(verdict, comparison, judged) | {"dataset": info.name, "despite_gate": despite_gate}

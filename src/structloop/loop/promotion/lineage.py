@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from structloop.core.errors import NotFoundError
-from structloop.loop.curation.queue import answer_counts
+from structloop.loop.curation.tally import answer_counts
 from structloop.loop.datasets.manifest import ManifestRow
 from structloop.loop.datasets.versions import DatasetInfo, dataset_rows, get_dataset
 from structloop.loop.promotion.roles import RoleEvent, events_of
@@ -37,6 +37,21 @@ class Contribution:
     name: str
     part: Literal["curator", "annotator"]
     images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What one person said of an image.
+
+    Attributes:
+        name: The person.
+        part: See `Contribution`.
+        answer: The curator's answer, or the annotator's label as its scheme has it.
+    """
+
+    name: str
+    part: Literal["curator", "annotator"]
+    answer: str
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,45 @@ def contributions(database: Database, rows: Sequence[ManifestRow]) -> tuple[Cont
     ]
     people = [Contribution(name, part, images) for part, given in found for name, images in given.items()]
     return tuple(sorted(people, key=lambda one: (-one.images, one.name, one.part)))
+
+
+def learnt_from(database: Database, name: str, version: str) -> DatasetInfo | None:
+    """The data set that a model version was trained on here; None for one from elsewhere, such as the default."""
+    with database.reading() as session:
+        dataset_id = session.scalar(
+            select(TrainingRun.dataset_version_id)
+            .join(ModelVersion, ModelVersion.id == TrainingRun.model_version_id)
+            .where(ModelVersion.name == name, ModelVersion.version == version)
+            .order_by(TrainingRun.id.desc())
+            .limit(1)
+        )
+    return None if dataset_id is None else get_dataset(database, dataset_id)
+
+
+def said_of(database: Database, rows: Sequence[ManifestRow]) -> dict[str, tuple[Testimony, ...]]:
+    """Who said what of images, by their keys: curators of what was settled, else whoever annotated."""
+    curated = {row.curation_item_id for row in rows if row.curation_item_id is not None}
+    annotated = {row.annotation_id for row in rows if row.annotation_id is not None}
+    by_item: dict[int, list[Testimony]] = defaultdict(list)
+    by_annotation: dict[int, Testimony] = {}
+    with database.reading() as session:
+        for some in _portions(curated):
+            for item_id, name, answer in session.execute(
+                select(CurationDecision.curation_item_id, CurationDecision.curator, CurationDecision.answer)
+                .where(CurationDecision.curation_item_id.in_(some), answer_counts())
+                .order_by(CurationDecision.id)
+            ):
+                by_item[item_id].append(Testimony(name, "curator", str(answer)))
+        for some in _portions(annotated):
+            for key, name, label in session.execute(
+                select(Annotation.id, Annotation.annotator, Annotation.label).where(Annotation.id.in_(some))
+            ):
+                by_annotation[key] = Testimony(name, "annotator", str(label))
+    return {
+        row.key: tuple(by_item.get(row.curation_item_id or -1, ()))
+        or tuple(by_annotation[key] for key in [row.annotation_id] if key in by_annotation)
+        for row in rows
+    }
 
 
 def _step(database: Database, kept: KeptFiles, version_id: int) -> ModelStep:
@@ -165,4 +219,4 @@ def _portions(keys: Collection[int]) -> list[list[int]]:
     return [ordered[start : start + _FEW] for start in range(0, len(ordered), _FEW)]
 
 
-__all__ = ["Contribution", "ModelStep", "ancestry", "contributions"]
+__all__ = ["Contribution", "ModelStep", "Testimony", "ancestry", "contributions", "learnt_from", "said_of"]

@@ -12,7 +12,7 @@ from structloop.loop.training.logistic import FittedHead, Standardiser, class_we
 from structloop.loop.training.thresholds import choose_threshold
 from structloop.models.calibration import apply_calibration, fit_platt
 from structloop.models.classifiers.fast_head import LinearHead
-from structloop.schema.models import Calibration
+from structloop.schema.models import PlattCalibration
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +20,6 @@ STRENGTHS: tuple[float, ...] = tuple(float(10**power) for power in np.arange(1.5
 """Strengths that are tried, from the head that stays at its start to the one that follows every label."""
 
 MOST_FOLDS = 5
-_LEAST_VALIDATION = 5
 _WORSE_IN_A_ROW = 3
 
 
@@ -45,7 +44,7 @@ class FastHeadFit:
 
     Attributes:
         head: On the features as the base gives them.
-        calibration: Fitted on what folds said of items that they had not seen.
+        calibration: Fitted on what was said of items that had not been seen: by folds, and by the head of validation.
         alarm_threshold: On calibrated probabilities.
         strength: The one chosen.
         losses: Weighted log loss out of fold, by strength, of those that were tried.
@@ -55,7 +54,7 @@ class FastHeadFit:
     """
 
     head: LinearHead
-    calibration: Calibration
+    calibration: PlattCalibration
     alarm_threshold: float
     strength: float
     losses: dict[float, float]
@@ -76,12 +75,13 @@ def fit_fast_head(
 ) -> FastHeadFit:
     """Trains a head.
 
-    Strength, calibration and weights come from the training items alone, by folds that never cut a group. The threshold
-    comes from validation; where that is missing or too small, from what the folds said out of sample.
+    Strength and weights come from the training items alone, by folds that never cut a group. Calibration and threshold
+    come from all that was said out of sample: of training items by folds, and of validation by the head. Crystals are
+    few, and validation alone would often hold a handful.
 
     Args:
         train: At least one item of each class.
-        validation: Items of other groups.
+        validation: Items of other groups; any number of any class.
         positive_class_id: Place of the positive label among the two; the class weights go by it.
         from_base: Whether the penalty pulls towards the base's own log-odds (else towards knowing nothing).
         prevalence: Share of positives for which the probabilities shall hold; None: the training set's.
@@ -100,31 +100,35 @@ def fit_fast_head(
     candidates = candidates[: len(out_of_fold)]
     chosen, losses = _choose(truth, weights, out_of_fold)
     judged = out_of_fold[chosen]
+    head = _final(train.features, truth, weights, candidates[chosen], from_base)
+    unseen_truth, unseen = truth, judged
+    if validation is not None and len(validation.groups):
+        unseen_truth = np.concatenate([truth, np.asarray(validation.is_positive, dtype=np.bool_)])
+        unseen = np.concatenate([judged, head.log_odds(validation.features)])
     try:
         calibration = fit_platt(
-            _two_columns(judged),
-            truth,
+            _two_columns(unseen),
+            unseen_truth,
             0,
             prevalence=prevalence,
-            note=f"Platt, on {len(truth)} training items by folds that had not seen their groups",
+            note=f"Platt, on {len(truth)} training items by folds that had not seen their groups"
+            + (f" and {len(unseen) - len(truth)} validation items" if len(unseen) > len(truth) else ""),
         )
     except ValueError as error:
+        remedy = (
+            "they are all of one plate: label items of another, too"
+            if len(set(train.groups)) == 1
+            else "look through the labels, or label more items of more plates"
+        )
         raise TrainingError(
-            f"these labels teach nothing that holds on other groups ({error}); look through the labels, or label more "
-            "items of more plates"
+            "these labels teach nothing that holds where they were not seen: on items left out, the head ranks no "
+            f"better than a coin; {remedy}"
         ) from error
-    threshold_truth, threshold_scores = truth, judged
-    head = _final(train.features, truth, weights, candidates[chosen], from_base)
-    if validation is not None and _is_enough(validation.is_positive):
-        threshold_truth = np.asarray(validation.is_positive, dtype=np.bool_)
-        threshold_scores = head.log_odds(validation.features)
-    else:
-        remarks += ("Its threshold comes from training items, out of fold: there was no validation set to speak of.",)
-    probabilities = apply_calibration(calibration, _two_columns(threshold_scores), 0)
+    probabilities = apply_calibration(calibration, _two_columns(unseen), 0)
     return FastHeadFit(
         head=head,
         calibration=calibration,
-        alarm_threshold=choose_threshold(threshold_truth, probabilities),
+        alarm_threshold=choose_threshold(unseen_truth, probabilities),
         strength=candidates[chosen],
         losses=dict(zip(candidates, losses.tolist(), strict=True)),
         folds=int(folds.max()) + 1,
@@ -207,11 +211,6 @@ def _final(
         weights[0] += 1.0
         bias += float(scale.mean[0])
     return LinearHead(scale.mean, weights, bias)
-
-
-def _is_enough(is_positive: NDArray[np.bool_]) -> bool:
-    positives = int(np.sum(is_positive))
-    return positives >= _LEAST_VALIDATION and len(is_positive) - positives >= _LEAST_VALIDATION
 
 
 def _two_columns(log_odds: Floats) -> Floats:

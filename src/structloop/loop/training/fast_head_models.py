@@ -1,17 +1,20 @@
 """From labelled images to a fast head among the models: features, fit, card, registry."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import safetensors
 
 from structloop.core.errors import TrainingError
 from structloop.loop.datasets.items import LabelledItem, Split
 from structloop.loop.training.fast_head import FastHeadFit, LabelledFeatures, fit_fast_head
 from structloop.loop.training.feature_cache import FeatureCache, ItemFeatures
+from structloop.loop.training.softmax_head import ClassFeatures, SoftmaxHeadFit, fit_softmax_head
 from structloop.models.classifiers import fast_head as family
 from structloop.models.classifiers.features import FeatureExtractor
 from structloop.models.families import classifier_families
@@ -55,7 +58,7 @@ class TrainedFastHead:
     """
 
     card: ModelCard
-    fit: FastHeadFit
+    fit: FastHeadFit | SoftmaxHeadFit
     unreadable: dict[str, str]
 
 
@@ -120,6 +123,8 @@ def train_fast_head(
     base = open_base(registry, settings.base, settings.modality, runtime)
     check_labels(split.train + split.validation, base.card.labels)
     everything = cache.features(base.extractor, split.train + split.validation, on_progress=on_progress)
+    if base.extractor.starts > 1:
+        return _train_softmax(registry, settings, base, everything, dataset, replace_existing, on_progress)
     held_out = {item.key for item in split.validation}
     positive = base.card.positive_label
     train = labelled_features(_part(everything, [item.key not in held_out for item in everything.items]), positive)
@@ -134,14 +139,50 @@ def train_fast_head(
         prevalence=settings.prevalence,
         seed=settings.seed,
     )
-    card = _card(settings, base.card, fit, dataset, train)
+    positives = int(train.is_positive.sum())
+    shown = f"Its head was trained on {positives} images with and {len(train.groups) - positives} without the positive "
+    card = _card(settings, base.card, fit, dataset, len(train.groups), shown + "label", fit.alarm_threshold)
     card = install_head(registry, fit.head, base, card, replace_existing=replace_existing)
     return TrainedFastHead(card, fit, everything.unreadable)
 
 
+def class_features(found: ItemFeatures, labels: Sequence[str]) -> ClassFeatures:
+    """Features with the places of their labels among `labels`, and groups."""
+    class_ids = np.array([labels.index(item.label) for item in found.items], dtype=np.int64)
+    return ClassFeatures(found.features, class_ids, [item.group for item in found.items])
+
+
+def _train_softmax(
+    registry: ModelRegistry,
+    settings: FastHeadSettings,
+    base: HeadBase,
+    found: ItemFeatures,
+    dataset: TrainingDataset,
+    replace_existing: bool,
+    on_progress: Tell | None,
+) -> TrainedFastHead:
+    """A head of more than two labels: there is no threshold to choose, so validation items are learnt from, too."""
+    if on_progress is not None:
+        on_progress(len(found.items), len(found.items), "fitting the head")
+    labels = base.card.labels
+    fit = fit_softmax_head(class_features(found, labels), len(labels), from_base=settings.from_base, seed=settings.seed)
+    counts = Counter(item.label for item in found.items)
+    card = _card(
+        settings,
+        base.card,
+        fit,
+        dataset,
+        len(found.items),
+        "Its head was trained on " + ", ".join(f"{counts[label]} {label}" for label in labels),
+        base.card.alarm_threshold,
+    )
+    card = install_head(registry, fit.head, base, card, replace_existing=replace_existing)
+    return TrainedFastHead(card, fit, found.unreadable)
+
+
 def install_head(
     registry: ModelRegistry,
-    head: family.LinearHead,
+    head: family.LinearHead | family.SoftmaxHead,
     base: HeadBase,
     card: ModelCard,
     *,
@@ -151,9 +192,16 @@ def install_head(
 
     Raises:
         ModelExistsError: the name is taken.
+        TrainingError, StoreUnavailableError: the disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="structloop-fast-head-") as scratch:
-        family.write_fast_head(Path(scratch), head, base.card, base.folder)
+        try:
+            family.write_fast_head(Path(scratch), head, base.card, base.folder)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise TrainingError(
+                f"the head cannot be written to {scratch}: {error}; free some space there and train again; "
+                "features that were computed are kept"
+            ) from error
         return registry.add(card, Path(scratch), replace_existing=replace_existing)
 
 
@@ -177,12 +225,18 @@ def _part(found: ItemFeatures, chosen: Sequence[bool]) -> ItemFeatures:
 
 
 def _card(
-    settings: FastHeadSettings, base: ModelCard, fit: FastHeadFit, dataset: TrainingDataset, train: LabelledFeatures
+    settings: FastHeadSettings,
+    base: ModelCard,
+    fit: FastHeadFit | SoftmaxHeadFit,
+    dataset: TrainingDataset,
+    images: int,
+    shown: str,
+    alarm_threshold: float,
 ) -> ModelCard:
-    positives = int(train.is_positive.sum())
     return ModelCard(
         name=settings.name,
         summary=f"A linear head on the features of {base.name} for {settings.modality.value} images",
+        task=base.task,
         family=family.FAMILY,
         input=base.input,
         labels=base.labels,
@@ -196,15 +250,14 @@ def _card(
             "from_base": settings.from_base,
             "seed": settings.seed,
         },
-        alarm_threshold=fit.alarm_threshold,
+        alarm_threshold=alarm_threshold,
         base=f"{base.name}@{base.version} ({base.licence})",
         licence=base.licence,
-        origin=f"trained by structloop on {len(train.groups)} images",
+        origin=f"trained by structloop on {images} images",
         created=datetime.now(UTC).date(),
         training=dataset,
         limitations=(
-            f"Its head was trained on {positives} images with and {len(train.groups) - positives} without the positive "
-            "label; everything below it is its base's.",
+            f"{shown}; everything below it is its base's.",
             *fit.remarks,
             *(f"Of its base: {each}" for each in base.limitations),
         ),
@@ -216,6 +269,7 @@ __all__ = [
     "HeadBase",
     "TrainedFastHead",
     "check_labels",
+    "class_features",
     "install_head",
     "labelled_features",
     "open_base",

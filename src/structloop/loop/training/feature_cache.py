@@ -65,7 +65,8 @@ class FeatureCache:
             extractor: The base.
             items: Any number.
             on_progress: Called with images done, images in all, and what is done.
-            should_stop: Asked between batches; True leaves the rest out, as unreadable.
+            should_stop: Asked before each batch that must be computed; True leaves out what is not kept yet, as
+                unreadable.
 
         Raises:
             StoreUnavailableError: the folder of derived files cannot be written.
@@ -81,10 +82,7 @@ class FeatureCache:
                 rows[index] = kept
         if on_progress is not None and missing:
             on_progress(len(rows), len(items), "computing features")
-        for batch in self._prepared(extractor, items, missing):
-            if should_stop is not None and should_stop():
-                unreadable |= {items[index].key: "stopped before it was read" for index, _, _ in batch}
-                continue
+        for batch in self._prepared(extractor, items, missing, should_stop or (lambda: False)):
             usable = [(index, digest, image) for index, digest, image in batch if not isinstance(image, ImageError)]
             found = extractor.features([image for _, _, image in usable])
             for (index, digest, _), row in zip(usable, found, strict=True):
@@ -93,12 +91,25 @@ class FeatureCache:
             unreadable |= {items[index].key: str(image) for index, _, image in batch if isinstance(image, ImageError)}
             if on_progress is not None:
                 on_progress(len(rows) + len(unreadable), len(items), "computing features")
+        unreadable |= {
+            items[index].key: "stopped before it was read"
+            for index, _ in missing
+            if index not in rows and items[index].key not in unreadable
+        }
         order = sorted(rows)
         table = np.stack([rows[index] for index in order]) if order else np.zeros((0, extractor.width), np.float32)
         return ItemFeatures(tuple(items[index] for index in order), table.astype(np.float32), unreadable)
 
+    def known(self, extractor: FeatureExtractor, digests: Sequence[str]) -> list[bool]:
+        """Of which images, by the digest of their contents, the features are kept already."""
+        return [bool(digest) and self._path(extractor, digest).is_file() for digest in digests]
+
     def _prepared(
-        self, extractor: FeatureExtractor, items: Sequence[LabelledItem], missing: Sequence[tuple[int, str]]
+        self,
+        extractor: FeatureExtractor,
+        items: Sequence[LabelledItem],
+        missing: Sequence[tuple[int, str]],
+        should_stop: Callable[[], bool],
     ) -> Iterator[list[tuple[int, str, PreparedImage | ImageError]]]:
         def prepare(entry: tuple[int, str]) -> tuple[int, str, PreparedImage | ImageError]:
             index, digest = entry
@@ -112,11 +123,11 @@ class FeatureCache:
 
         waiting = iter(missing)
         with ThreadPoolExecutor(self._threads, thread_name_prefix="structloop-features") as pool:
-            while batch := list(islice(waiting, _BATCH)):
+            while not should_stop() and (batch := list(islice(waiting, _BATCH))):
                 yield list(pool.map(prepare, batch))
 
     def _kept(self, extractor: FeatureExtractor, digest: str) -> NDArray[np.float32] | None:
-        path = self._files.path(KIND, self._files.address(KIND, digest, base=extractor.key), _SUFFIX)
+        path = self._path(extractor, digest)
         try:
             row = np.load(path)
         except FileNotFoundError:
@@ -126,6 +137,9 @@ class FeatureCache:
             path.unlink(missing_ok=True)
             return None
         return np.asarray(row, dtype=np.float32) if row.shape == (extractor.width,) else None
+
+    def _path(self, extractor: FeatureExtractor, digest: str) -> Path:
+        return self._files.path(KIND, self._files.address(KIND, digest, base=extractor.key), _SUFFIX)
 
     def _keep(self, extractor: FeatureExtractor, digest: str, row: NDArray[np.float32]) -> None:
         def write(path: Path) -> None:

@@ -3,7 +3,7 @@
     fit = fit_ctf(pixels, 1.06, Lens(voltage_kv=300, cs_mm=2.7, amplitude_contrast=0.1))
     fit.defocus.u_um, fit.defocus.v_um, fit.defocus.angle_deg, fit.fit_resolution_angstrom, fit.evidence.confidence
 
-Conventions are in `structloop.schema.ctf` and docs/explanations/ctf.md.
+Conventions are in `structloop.schema.ctf` and docs/explanations/conventions-of-ctf-and-motion.md.
 """
 
 from structloop.micrographs.ctf.crystals import CrystallineIce, IceRing

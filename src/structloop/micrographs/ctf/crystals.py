@@ -18,6 +18,8 @@ _SPOT_BAND_ANGSTROM = (4.02, 3.36)
 _BEYOND_CHANCE = 11.0
 _LEAST_STRENGTH = 0.15
 _LEAST_SIGMA = 8.0
+# Rings beside a reflection that its background is taken from; small pictures have too few.
+_LEAST_BESIDE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def crystalline_ice(spectra: Spectra, mean: MeanSpectrum) -> CrystallineIce | No
     for spacing in SPACINGS_ANGSTROM:
         inside = np.abs(k * spacing - 1) < _HALF_WIDTH / 2
         beside = (np.abs(k * spacing - 1) > 1.2 * _HALF_WIDTH) & (np.abs(k * spacing - 1) < 2.5 * _HALF_WIDTH)
-        if not inside.any() or k[-1] < (1 + 2.5 * _HALF_WIDTH) / spacing:
+        if not inside.any() or beside.sum() < _LEAST_BESIDE or k[-1] < (1 + 2.5 * _HALF_WIDTH) / spacing:
             continue
         # A line through both sides: the halo of vitreous ice slopes.
         line = np.polyfit(k[beside], radial[beside], 1, w=np.sqrt(waves[beside]))

@@ -17,7 +17,8 @@ from structloop.micrographs.ctf.spectra import MeanSpectrum, Spectra, take_spect
 from structloop.micrographs.ctf.transfer import Defocus, Lens
 from structloop.schema.ctf import CtfEstimate
 
-GOOD_CONFIDENCE = 0.5
+GOOD_CONFIDENCE = 0.87
+"""More than even odds are asked for: what has rings of its own (crystalline ice, shapes) reaches those now and then."""
 _TRIED = 4
 
 

@@ -7,15 +7,21 @@ ice.thickness_nm, ice.relative, ice.method
 from structloop.micrographs.ice.thickness import (
     IceReference,
     IceThickness,
+    Transmitted,
+    ice_of,
     ice_thickness,
     ice_thickness_of_zero_loss,
     thinnest_reference,
+    transmitted,
 )
 
 __all__ = [
     "IceReference",
     "IceThickness",
+    "Transmitted",
+    "ice_of",
     "ice_thickness",
     "ice_thickness_of_zero_loss",
     "thinnest_reference",
+    "transmitted",
 ]

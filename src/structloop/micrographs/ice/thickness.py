@@ -45,6 +45,21 @@ class IceReference:
 
 
 @dataclass(frozen=True, slots=True)
+class Transmitted:
+    """What a micrograph lets through; all that a later comparison with a reference needs.
+
+    Attributes:
+        intensity: Mean per pixel.
+        uneven: Standard deviation over the micrograph's parts (8 x 8), in mean free paths.
+        spread: Standard deviation of the mean.
+    """
+
+    intensity: float
+    uneven: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True)
 class IceThickness:
     """How thick ice is.
 
@@ -85,12 +100,31 @@ def ice_thickness(
             not above 0.
     """
     _check_path(mean_free_path_nm)
-    intensity, uneven, error = _transmitted(pixels, masked)
-    relative = math.log(reference.intensity / intensity)
+    return ice_of(transmitted(pixels, masked), reference, mean_free_path_nm=mean_free_path_nm)
+
+
+def transmitted(pixels: NDArray[np.generic], masked: NDArray[np.bool_] | None = None) -> Transmitted:
+    """What a micrograph lets through; arguments and errors as of `ice_thickness`."""
+    return Transmitted(*_transmitted(pixels, masked))
+
+
+def ice_of(seen: Transmitted, reference: IceReference, *, mean_free_path_nm: float | None = None) -> IceThickness:
+    """Thickness by Beer and Lambert's law, from what was measured before.
+
+    Args:
+        seen: Of the micrograph.
+        reference: What to compare with.
+        mean_free_path_nm: Of this microscope; without it the result is relative.
+
+    Raises:
+        IceError: the mean free path is not above 0.
+    """
+    _check_path(mean_free_path_nm)
+    relative = math.log(reference.intensity / seen.intensity)
     against = "vacuum" if reference.kind == "vacuum" else "the thinnest place"
     method = f"intensity against {against} (Beer-Lambert), "
     remarks = []
-    of_reference = math.hypot(reference.spread / reference.intensity, error / intensity)
+    of_reference = math.hypot(reference.spread / reference.intensity, seen.spread / seen.intensity)
     if relative < -3 * max(of_reference, 0.005):
         remarks.append(f"brighter than {against}: another dose, a wrong reference, or an empty hole")
     thickness = None if mean_free_path_nm is None else max(relative, 0.0) * mean_free_path_nm
@@ -101,7 +135,7 @@ def ice_thickness(
     else:
         method += f"mean free path {mean_free_path_nm:g} nm"
     spread = None if mean_free_path_nm is None else of_reference * mean_free_path_nm
-    return IceThickness(relative, thickness, spread, uneven, method, tuple(remarks))
+    return IceThickness(relative, thickness, spread, seen.uneven, method, tuple(remarks))
 
 
 def ice_thickness_of_zero_loss(
@@ -191,7 +225,10 @@ __all__ = [
     "IceReference",
     "IceThickness",
     "ReferenceKind",
+    "Transmitted",
+    "ice_of",
     "ice_thickness",
     "ice_thickness_of_zero_loss",
     "thinnest_reference",
+    "transmitted",
 ]

@@ -5,18 +5,27 @@ judgement.problematic, judgement.reasons
 """
 
 from structloop.micrographs.judging.indicators import Indicators, Judgement, Limits, Reason, judge
+from structloop.micrographs.judging.learning import LearnedLimit, LearnedLimits, MarkedExposure, learn_limits
 from structloop.micrographs.judging.leaving import Leaving, LeavingRule, fixed_rule_exposures
+from structloop.micrographs.judging.margins import Margin, MarginRule, spreads
 from structloop.micrographs.judging.pooling import Pooled, pooled
 
 __all__ = [
     "Indicators",
     "Judgement",
+    "LearnedLimit",
+    "LearnedLimits",
     "Leaving",
     "LeavingRule",
     "Limits",
+    "Margin",
+    "MarginRule",
+    "MarkedExposure",
     "Pooled",
     "Reason",
     "fixed_rule_exposures",
     "judge",
+    "learn_limits",
     "pooled",
+    "spreads",
 ]

@@ -29,6 +29,10 @@ class Indicators:
         film_poses: Whether the rings are those of the film.
         tilt_deg: Of the specimen.
         particles_per_um2: Density.
+        particle_overlap: Share of particles whose nearest neighbour is within a diameter.
+        empty_fraction: Share of the picture without particles.
+        poor_condition: Probability that its condition (contaminated, broken, ...) is one that is of no use.
+        condition: What the condition is, for words.
     """
 
     total_motion_angstrom: float | None = None
@@ -42,6 +46,10 @@ class Indicators:
     film_poses: bool | None = None
     tilt_deg: float | None = None
     particles_per_um2: float | None = None
+    particle_overlap: float | None = None
+    empty_fraction: float | None = None
+    poor_condition: float | None = None
+    condition: str | None = None
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -68,6 +76,9 @@ class Limits:
     film_posing_allowed: bool = False
     most_tilt_deg: float | None = None
     particles_per_um2: tuple[float | None, float | None] = (None, None)
+    most_particle_overlap: float | None = None
+    most_empty_fraction: float | None = None
+    poor_condition_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +131,15 @@ def judge(indicators: Indicators, limits: Limits) -> Judgement:
         _when("film_poses", seen.film_poses, limits.film_posing_allowed, "the rings are those of the film"),
         _above("tilt_deg", seen.tilt_deg, limits.most_tilt_deg, "tilted by {}°"),
         *_between("particles_per_um2", seen.particles_per_um2, limits.particles_per_um2, "{} particles per µm²"),
+        _above("particle_overlap", seen.particle_overlap, limits.most_particle_overlap, "a share of {} overlaps"),
+        _above("empty_fraction", seen.empty_fraction, limits.most_empty_fraction, "a share of {} is empty"),
+        _poor(seen.poor_condition, seen.condition, limits.poor_condition_allowed),
     ]
     reasons = [each for each in found if each is not None]
     fine = math.prod(1 - each.probability for each in reasons)
     told = sorted((each for each in reasons if each.probability >= _TOLD_FROM), key=lambda each: -each.probability)
-    known = sum(getattr(indicators, entry.name) is not None for entry in fields(indicators))
+    named = [entry.name for entry in fields(indicators) if entry.name != "condition"]
+    known = sum(getattr(indicators, name) is not None for name in named)
     return Judgement(1 - fine, tuple(told), known)
 
 
@@ -165,6 +180,14 @@ def _unsure(confidence: float | None, least: float | None) -> Reason | None:
     if confidence >= least:
         return Reason("ctf_confidence", 0.0, "")
     return Reason("ctf_confidence", 1 - confidence, f"no rings to be believed (confidence {confidence:.2f})")
+
+
+def _poor(probability: float | None, condition: str | None, allowed: bool) -> Reason | None:
+    if probability is None or allowed:
+        return None
+    if not 0 <= probability <= 1:
+        raise JudgingError(f"poor_condition is {probability}; give a probability, 0 to 1")
+    return Reason("poor_condition", probability, f"condition: {condition or 'poor'}")
 
 
 def _when(name: str, seen: bool | None, allowed: bool, words: str) -> Reason | None:

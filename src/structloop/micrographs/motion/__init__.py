@@ -12,6 +12,7 @@ from structloop.micrographs.motion.processing import (
     CorrectedMovie,
     Dose,
     MotionOptions,
+    add_unaligned,
     correct_motion,
     memory_bound_bytes,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "DoseWeights",
     "MotionField",
     "MotionOptions",
+    "add_unaligned",
     "correct_motion",
     "critical_exposure",
     "memory_bound_bytes",

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from structloop.core.errors import MotionError
 from structloop.micrographs.motion.comparing import Comparison
 from structloop.micrographs.motion.field import TERMS, terms_at
 from structloop.micrographs.motion.patches import ComplexArray, PatchPlan
@@ -37,6 +38,8 @@ class AlignmentOptions:
 
     Attributes:
         b_factor_px2: Weights of frequencies k (per pixel) are at most exp(-B k^2 / 4).
+        highest_frequency: Cycles per pixel up to which frames are compared, at most 0.36, and what memory allows. Below
+            that of the ring of ice (3.7 Angstrom), ice that moves by itself, or stands still, has no say.
         local: Whether places may move differently.
         iterations: At most so many rounds of small shifts.
         tolerance_px: Rounds end when no patch moves farther.
@@ -46,11 +49,16 @@ class AlignmentOptions:
     """
 
     b_factor_px2: float = 20.0
+    highest_frequency: float = 0.36
     local: bool = True
     iterations: int = 8
     tolerance_px: float = 0.02
     change_of_speed_px: float = 0.1
     change_of_bend_px: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not 0.02 <= self.highest_frequency <= 0.5:
+            raise MotionError(f"highest_frequency is {self.highest_frequency}; give 0.02 to 0.5 cycles per pixel")
 
 
 @dataclass(frozen=True)

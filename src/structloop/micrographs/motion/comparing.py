@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from structloop.core.errors import MotionError
+from structloop.core.errors import NoSignalError
 from structloop.micrographs.motion.patches import ComplexArray, FloatArray, PatchPlan
 
 Array64 = NDArray[np.float64]
@@ -185,7 +185,7 @@ class Comparison:
         own_share = float((own * self.falloff_masked).sum()) / self.patch_power.sum()
         strengths = (squares * self.falloff_masked).sum(axis=(1, 2)) - self.patch_power * own_share
         if strengths.sum() <= 0 or signal.max() <= 0:
-            raise MotionError(
+            raise NoSignalError(
                 "the frames have nothing in common by which they could be aligned: too few electrons, an empty hole, "
                 "or no specimen; leave the movie out"
             )

@@ -16,7 +16,7 @@ ComplexArray = NDArray[np.complex64]
 _BINNED_SIDE_PX = 4096
 _PATCH_PX = 256
 _FEWEST_PATCHES, _MOST_PATCHES = 3, 8
-_TAPER = 0.12
+_TAPER = 0.06
 _KEPT_OF_NYQUIST = 0.72
 
 
@@ -38,12 +38,16 @@ class PatchPlan:
     kept: tuple[int, int]
 
     @classmethod
-    def of(cls, height_px: int, width_px: int, frames: int, memory_bytes: int) -> "PatchPlan":
-        """The plan for movies of that size, whose coefficients take at most `memory_bytes`."""
+    def of(
+        cls, height_px: int, width_px: int, frames: int, memory_bytes: int, highest: float = _KEPT_OF_NYQUIST / 2
+    ) -> "PatchPlan":
+        """The plan for movies of that size: coefficients up to `highest` cycles per pixel that take at most so much."""
         binning = max(1, round(max(height_px, width_px) / _BINNED_SIDE_PX))
         size_y, starts_y = _cut(height_px // binning)
         size_x, starts_x = _cut(width_px // binning)
-        kept_y, kept_x = (int(_KEPT_OF_NYQUIST * size / 2) for size in (size_y, size_x))
+        # Of a binned frame, up to its own highest.
+        share = min(2 * highest * binning, _KEPT_OF_NYQUIST)
+        kept_y, kept_x = (max(4, int(share * size / 2)) for size in (size_y, size_x))
         needed = 8 * frames * len(starts_y) * len(starts_x) * (2 * kept_y + 1) * (kept_x + 1)
         if needed > memory_bytes:
             smaller = (memory_bytes / needed) ** 0.5

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from structloop.core.errors import MotionError, MovieError
 from structloop.micrographs.motion.aligning import Alignment, AlignmentOptions, align
 from structloop.micrographs.motion.doses import DoseWeights
-from structloop.micrographs.motion.field import MotionField, summary_of
+from structloop.micrographs.motion.field import TERMS, MotionField, summary_of
 from structloop.micrographs.motion.patches import PatchPlan
 from structloop.micrographs.motion.summing import GROUP, FrameSum
 from structloop.micrographs.movies import Correction, MovieFile, find_hot_pixels
@@ -118,7 +118,8 @@ def correct_motion(movie: MovieFile, correction: Correction, options: MotionOpti
 
     Raises:
         MovieError: a frame is broken, all are empty, or pixels are no numbers.
-        MotionError: fewer than two frames are left, or they have nothing in common; or an option is out of range.
+        NoSignalError: the frames have nothing in common; see `add_unaligned`.
+        MotionError: fewer than two frames are left, or an option is out of range.
         ImageTruncatedError, ImageChangedError: the file ended early, or changed meanwhile.
     """
     options = options or MotionOptions()
@@ -173,12 +174,41 @@ def correct_motion(movie: MovieFile, correction: Correction, options: MotionOpti
     )
 
 
+def add_unaligned(movie: MovieFile, correction: Correction, options: MotionOptions | None = None) -> CorrectedMovie:
+    """A movie's frames added up as they are: what is left to do where `correct_motion` finds no signal.
+
+    There is no motion to tell (`summary` is None, the field is still), and nothing is weighted by dose.
+
+    Raises:
+        MovieError, ImageTruncatedError, ImageChangedError: as `correct_motion`.
+    """
+    options = options or MotionOptions()
+    header = movie.header
+    numbers = range(options.skip_first, header.frames - options.skip_last)
+    total = np.zeros(header.shape, np.float32)
+    for number in numbers:
+        total += correction.apply(movie.frame(number), number)
+    movie.check_unchanged()
+    count = len(numbers)
+    field_ = MotionField(
+        header.width_px,
+        header.height_px,
+        np.arange(numbers.start, numbers.stop, dtype=np.int64),
+        np.zeros((count, 2, TERMS)),
+        np.full(count, np.inf),
+    )
+    size = options.pixel_size_angstrom or header.pixel_size_angstrom
+    remarks = (*header.remarks, *correction.remarks())
+    return CorrectedMovie(field_, total, None, None, size, 0.0, 0, remarks)
+
+
 def _aligned(
     source: "_Frames", used: list[int], correction: Correction, options: MotionOptions, executor: Executor
 ) -> Alignment:
     """The spectra of all frames live only as long as they are aligned."""
     height, width = correction.shape
-    plan = PatchPlan.of(height, width, len(used), options.spectra_bytes)
+    highest = options.alignment.highest_frequency
+    plan = PatchPlan.of(height, width, len(used), options.spectra_bytes, highest)
     spectra = np.empty((len(used), *plan.shape), np.complex64)
 
     def transform(place: int) -> None:
@@ -231,7 +261,9 @@ def _with_hot(correction: Correction, total: FloatArray) -> Correction:
     if correction.gain is not None:
         total = total * np.where(np.isfinite(correction.gain), correction.gain, 0)
     if not np.isfinite(total.sum(dtype=np.float64)):
-        total = np.nan_to_num(total, posinf=0, neginf=0)
+        # Neither hot nor dead: what is no number is mended, or told, frame by frame.
+        finite = np.isfinite(total)
+        total = np.where(finite, total, np.median(total[finite]) if finite.any() else 0).astype(np.float32)
     hot = find_hot_pixels(total, correction.defects if len(correction.bad) else None)
     return correction.with_defects(hot) if hot.any() else correction
 
@@ -253,4 +285,4 @@ def _threads(count: int) -> Iterator[Executor]:
         yield executor
 
 
-__all__ = ["CorrectedMovie", "Dose", "MotionOptions", "correct_motion", "memory_bound_bytes"]
+__all__ = ["CorrectedMovie", "Dose", "MotionOptions", "add_unaligned", "correct_motion", "memory_bound_bytes"]

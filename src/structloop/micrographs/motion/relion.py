@@ -70,17 +70,23 @@ def read_relion_motion(path: Path) -> RelionMotion:
 
 
 def read_corrected_micrographs(path: Path) -> list[MotionSummary]:
-    """The motion that RELION's `corrected_micrographs.star` lists, micrograph by micrograph.
+    """The motion that RELION's `corrected_micrographs.star` lists, micrograph by micrograph, as it says it.
+
+    RELION 3.1 calls `rlnAccumMotion*` angstrom and adds up pixels of the stored frame (see its programs' output for any
+    movie of known motion); what it means cannot be seen in the file.
 
     Raises:
         MotionFileError: it has no table of micrographs, or a value that is no number.
     """
     blocks = read_star(path)
-    groups = {row.get("rlnOpticsGroup", ""): row for row in blocks.get("optics", ({}, []))[1]}
+    listed = blocks.get("optics", ({}, []))[1]
+    groups = {row.get("rlnOpticsGroup", ""): row for row in listed}
+    # Of movies that were not imported, RELION names no group in the table of optics; there is one.
+    only = listed[0] if len(listed) == 1 else {}
     found = []
     for number, row in enumerate(table_of(blocks, "micrographs", path), 1):
         try:
-            optics = groups.get(row.get("rlnOpticsGroup", ""), {})
+            optics = groups.get(row.get("rlnOpticsGroup", ""), only)
             size = float(optics.get("rlnMicrographPixelSize", "nan"))
             found.append(
                 MotionSummary(
@@ -109,6 +115,8 @@ def write_corrected_micrographs(
 ) -> None:
     """Writes `corrected_micrographs.star` as RELION 3.1 and later read it.
 
+    Micrographs whose motion names another pixel size than `pixel_size_angstrom` are optics groups of their own.
+
     Raises:
         MotionFileError: a name has blanks, which RELION cannot read, or there are no micrographs.
         OSError: it cannot be written.
@@ -119,24 +127,32 @@ def write_corrected_micrographs(
     for name in names:
         if any(letter.isspace() for letter in name):
             raise MotionFileError(f"RELION cannot read the name {name!r}, for its blanks; rename the file")
-    original = original_pixel_size_angstrom or pixel_size_angstrom
+    sizes = [round(one.motion.pixel_size_angstrom or pixel_size_angstrom, 5) for one in micrographs]
+    groups = {size: number for number, size in enumerate(dict.fromkeys(sizes), 1)}
     optics = ["OpticsGroupName", "OpticsGroup", "MicrographOriginalPixelSize", "Voltage", "SphericalAberration"]
     optics += ["AmplitudeContrast", "MicrographPixelSize"]
-    values = ["opticsGroup1", "1", f"{original:.6f}", f"{voltage_kv:.6f}", f"{cs_mm:.6f}"]
-    values += [f"{amplitude_contrast:.6f}", f"{pixel_size_angstrom:.6f}"]
+    values = []
+    for size, number in groups.items():
+        numbers = (original_pixel_size_angstrom or size, voltage_kv, cs_mm, amplitude_contrast, size)
+        values.append([f"opticsGroup{number}", str(number), *(f"{value:.6f}" for value in numbers)])
     columns = ["MicrographName", "OpticsGroup", "AccumMotionTotal", "AccumMotionEarly", "AccumMotionLate"]
     with_power = all(one.power_spectrum for one in micrographs)
     with_metadata = all(one.metadata for one in micrographs)
     columns = ["CtfPowerSpectrum"] * with_power + columns[:1] + ["MicrographMetadata"] * with_metadata + columns[1:]
     rows = []
-    for one in micrographs:
+    for one, size in zip(micrographs, sizes, strict=True):
         motion = one.motion
         # RELION has no word for what is not known; without a dose, all motion counts as late.
         early = motion.early_angstrom if np.isfinite(motion.early_angstrom) else 0.0
         row = [one.power_spectrum] * with_power + [str(one.micrograph)] + [one.metadata] * with_metadata
-        row += ["1", f"{motion.total_angstrom:.6f}", f"{early:.6f}", f"{motion.total_angstrom - early:.6f}"]
+        row += [
+            str(groups[size]),
+            f"{motion.total_angstrom:.6f}",
+            f"{early:.6f}",
+            f"{motion.total_angstrom - early:.6f}",
+        ]
         rows.append(row)
-    text = _block("optics", optics, [values]) + _block("micrographs", columns, rows)
+    text = _block("optics", optics, values) + _block("micrographs", columns, rows)
     path.write_text(text, encoding="utf-8")
 
 

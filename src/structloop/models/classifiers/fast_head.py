@@ -52,6 +52,26 @@ class LinearHead:
         return values
 
 
+@dataclass(frozen=True)
+class SoftmaxHead:
+    """Logits of more than two labels, linear in the features of a base.
+
+    Attributes:
+        centre: `(width,)`, taken off the features first, which keeps digits where features are large and alike.
+        weights: `(labels, width)`.
+        bias: `(labels,)`, the logits at the centre.
+    """
+
+    centre: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Of features `(n, width)`, `(n, labels)`."""
+        values: NDArray[np.float64] = (features.astype(np.float64) - self.centre) @ self.weights.T + self.bias
+        return values
+
+
 def features_of(family: object, folder: Path, card: ModelCard, modality: Modality) -> FeatureSource:
     """The features that a head on the classifier of `card` sees.
 
@@ -62,12 +82,12 @@ def features_of(family: object, folder: Path, card: ModelCard, modality: Modalit
     if not isinstance(family, FeatureFamily):
         raise ModelFormatError(
             f"model '{card.name}' is of family '{card.family}', which gives no features to put a fast head on; take a "
-            "model of family 'compact' or 'axis' as the base"
+            "model of family 'compact', 'axis' or 'condition' as the base"
         )
     return family.feature_source(folder, card, modality)
 
 
-def write_fast_head(target: Path, head: LinearHead, base: ModelCard, base_folder: Path) -> None:
+def write_fast_head(target: Path, head: LinearHead | SoftmaxHead, base: ModelCard, base_folder: Path) -> None:
     """Writes the files of a model of this family to the empty folder `target`; its own card is left to the caller.
 
     Args:
@@ -90,12 +110,12 @@ def write_fast_head(target: Path, head: LinearHead, base: ModelCard, base_folder
     save_file(head_tensors(head), target / HEAD_FILE)
 
 
-def head_tensors(head: LinearHead) -> dict[str, NDArray[np.float32]]:
+def head_tensors(head: LinearHead | SoftmaxHead) -> dict[str, NDArray[np.float32]]:
     """The tensors of a head's file, by name."""
     return {
         "centre": head.centre.astype(np.float32),
         "weight": head.weights.astype(np.float32),
-        "bias": np.array([head.bias], dtype=np.float32),
+        "bias": np.atleast_1d(np.asarray(head.bias, dtype=np.float32)),
     }
 
 
@@ -119,6 +139,21 @@ def head_in(path: Path) -> LinearHead:
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     check_shapes(found, {"centre": (width,), "weight": (width,), "bias": (1,)}, str(path))
     return LinearHead(tensors["centre"].double().numpy(), tensors["weight"].double().numpy(), float(tensors["bias"][0]))
+
+
+def read_softmax_head(folder: Path, labels: int) -> SoftmaxHead:
+    """The head of that many labels in the model's folder.
+
+    Raises:
+        ModelFormatError: the file is damaged, or is no head of so many labels.
+    """
+    path = folder / HEAD_FILE
+    tensors = read_tensors(path)
+    width = len(tensors["centre"]) if "centre" in tensors else 0
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    check_shapes(found, {"centre": (width,), "weight": (labels, width), "bias": (labels,)}, str(path))
+    centre, weights, bias = (tensors[name].double().numpy() for name in ("centre", "weight", "bias"))
+    return SoftmaxHead(centre, weights, bias)
 
 
 def read_base(folder: Path) -> tuple[ModelCard, Path]:
@@ -150,16 +185,21 @@ class FastHeadFamily:
         """
         from structloop.models.families import classifier_families
 
-        if len(card.labels) != 2 or len(card.modalities) != 1:
-            raise ModelFormatError(f"model '{card.name}': a fast head has two labels and serves one modality")
+        if len(card.modalities) != 1:
+            raise ModelFormatError(f"model '{card.name}': a fast head serves one modality")
         base, below = read_base(folder)
         if card.input != base.input:
             raise ModelFormatError(f"model '{card.name}': its input is not that of its base '{base.name}'")
         source = features_of(classifier_families.get(base.family), below, base, card.modalities[0])
-        head = read_head(folder)
-        if len(head.weights) != source.width:
+        if len(card.labels) != max(2, source.starts):
             raise ModelFormatError(
-                f"{folder / HEAD_FILE}: the head takes {len(head.weights)} features, base '{base.name}' gives "
+                f"model '{card.name}': a fast head on '{base.name}' has {max(2, source.starts)} labels, not "
+                f"{len(card.labels)}"
+            )
+        head = read_head(folder) if source.starts == 1 else read_softmax_head(folder, len(card.labels))
+        if len(head.centre) != source.width:
+            raise ModelFormatError(
+                f"{folder / HEAD_FILE}: the head takes {len(head.centre)} features, base '{base.name}' gives "
                 f"{source.width}; it was trained on another base"
             )
         network = NetworkSource(
@@ -195,7 +235,7 @@ class FastHeadClassifier:
         return self._source.prepare(image)
 
     def logits(self, batch: ImageBatch, modality: Modality) -> NDArray[np.float32]:
-        """`(n, 2)` in the order of the card's labels; see `Classifier.logits`."""
+        """`(n, labels)` in the order of the card's labels; see `Classifier.logits`."""
         self._check(modality)
         return np.ascontiguousarray(self._network(batch))
 
@@ -228,23 +268,30 @@ def average_heads(heads: Sequence[LinearHead], weights: Sequence[float]) -> Line
     return LinearHead(centre, shares @ np.stack([head.weights for head in heads]), float(shares @ biases))
 
 
-def _joined(source: FeatureSource, head: LinearHead, *, positive_first: bool) -> "nn.Module":
+def _rows(head: LinearHead | SoftmaxHead, positive_first: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and bias that give the logits of every label."""
+    if isinstance(head, SoftmaxHead):
+        return head.weights, head.bias
+    signs = np.array([0.5, -0.5] if positive_first else [-0.5, 0.5])
+    return signs[:, None] * head.weights[None, :], signs * head.bias
+
+
+def _joined(source: FeatureSource, head: LinearHead | SoftmaxHead, *, positive_first: bool) -> "nn.Module":
     import torch
     from torch import nn
 
     below = source.build()
+    rows, bias = _rows(head, positive_first)
 
     class Joined(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.below = below
-            sign = 0.5 if positive_first else -0.5
             self.register_buffer("centre", torch.from_numpy(head.centre.astype(np.float32)))
-            self.last = nn.Linear(source.width, 2)
-            rows = torch.from_numpy(np.stack([head.weights * sign, head.weights * -sign]))
+            self.last = nn.Linear(source.width, len(rows))
             with torch.no_grad():
-                self.last.weight.copy_(rows)
-                self.last.bias.copy_(torch.tensor([head.bias * sign, head.bias * -sign]))
+                self.last.weight.copy_(torch.from_numpy(rows))
+                self.last.bias.copy_(torch.from_numpy(bias))
 
         def forward(self, images: "Tensor") -> "Tensor":
             logits: Tensor = self.last(self.below(images).float() - self.get_buffer("centre"))
@@ -260,11 +307,13 @@ __all__ = [
     "FastHeadClassifier",
     "FastHeadFamily",
     "LinearHead",
+    "SoftmaxHead",
     "average_heads",
     "features_of",
     "head_in",
     "head_tensors",
     "read_base",
     "read_head",
+    "read_softmax_head",
     "write_fast_head",
 ]

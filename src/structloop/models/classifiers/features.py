@@ -28,9 +28,11 @@ class FeatureSource:
 
     Attributes:
         key: Identifies weights, graph and modality among all networks.
-        build: Makes the torch module, in eval mode: batches as the classifier takes them -> features `(n, width)`. The
-            first feature is the classifier's own log-odds of its positive label, uncalibrated.
+        build: Makes the torch module, in eval mode: batches as the classifier takes them -> features `(n, width)`. Of a
+            classifier with two labels the first feature is its own log-odds of the positive label, uncalibrated; of one
+            with more labels the first features are its logits, one per label.
         width: Features per image.
+        starts: How many of the first features are the classifier's own answer.
         prepare: One image as the network's input, `(c, h, w)`; safe to call from many threads.
         input_shape: `(c, h, w)`.
         input_type: Of the batch.
@@ -44,6 +46,7 @@ class FeatureSource:
     input_shape: tuple[int, int, int]
     input_type: Literal["uint8", "float32"]
     precision: Precision = "auto"
+    starts: int = 1
 
     def runtime(self, wanted: Runtime) -> Runtime:
         """`wanted`, with the arithmetic that the features need where it leaves the choice."""
@@ -84,6 +87,11 @@ class FeatureExtractor:
         return self._source.width
 
     @property
+    def starts(self) -> int:
+        """How many of the first features are the classifier's own answer."""
+        return self._source.starts
+
+    @property
     def key(self) -> str:
         """What makes features comparable: those of another key mean something else."""
         return self._source.key
@@ -97,7 +105,7 @@ class FeatureExtractor:
         return self._source.prepare(image)
 
     def features(self, prepared: Sequence[PreparedImage]) -> NDArray[np.float32]:
-        """`(n, width)` of prepared images; the first column is the classifier's own log-odds."""
+        """`(n, width)` of prepared images; the first columns are the classifier's own answer."""
         if not prepared:
             return np.zeros((0, self.width), dtype=np.float32)
         batch: ImageBatch = stack_images(prepared)

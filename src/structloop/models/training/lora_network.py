@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import safetensors
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -236,9 +237,9 @@ def write_adapted_network(
         (adapter / lora.CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         save_file({name: tensor.contiguous() for name, tensor in base.items()}, folder / WEIGHTS_FILE)
         (folder / CONFIG_FILE).write_text(json.dumps(network | labels, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
+    except (OSError, safetensors.SafetensorError) as error:
         raise TrainingError(
-            f"the network cannot be written to {folder}: {error.strerror or error}; free some space and try again; a "
+            f"the network cannot be written to {folder}: {error}; free some space and try again; a "
             "training goes on from its last saved state"
         ) from error
 

@@ -12,15 +12,13 @@ from scipy.special import expit
 
 from structloop.core.errors import ModelFormatError
 from structloop.models.pickers import ScoreMap, WorkingMicrograph
+from structloop.models.pickers.candidates import PER_MICROGRAPH
 from structloop.models.runtime import Runtime
 from structloop.particles.classical.blobs import blob_response
 from structloop.particles.classical.templates import crop_size, template_response
 from structloop.schema.models import PickerCard, PlattCalibration, TrainingDataset
 
 LOG, TEMPLATE = "log", "template"
-PER_MICROGRAPH = "calibrate_per_micrograph"
-"""Parameter of a card: probabilities come from each micrograph's own scores, a mixture of particles and others, and
-the card's calibration is for micrographs with too few of them."""
 WEIGHTS_FILE = "model.safetensors"
 # Raw scores are a sigmoid of the response in deviations, wide enough that the best particle of a clean micrograph is
 # still told from the second best in 32 bits.

@@ -12,18 +12,11 @@ import numpy as np
 
 from structloop.core.errors import ImageError, ParticlesError
 from structloop.models.pickers import Picker, ScoreMap
-from structloop.models.pickers.calibration import fit_mixture, probabilities
-from structloop.models.pickers.peaks import FLOOR, MIN_DISTANCE_DIAMETERS, find_peaks
-from structloop.particles.classical import PER_MICROGRAPH, ClassicalPicker
+from structloop.models.pickers.candidates import KEPT_PROBABILITY, MOST_PROBABLE, find_candidates
+from structloop.particles.classical import ClassicalPicker
 from structloop.particles.picking.finding import FoundMicrograph
 from structloop.particles.picking.journal import PickedMicrograph
 from structloop.particles.picking.preparing import Prepared, Scale, prepare_file
-from structloop.schema.models import IdentityCalibration
-
-KEPT_PROBABILITY = 0.02
-"""Candidates below it are not kept: no threshold that anybody wants is lower, and they are most of all."""
-MOST_PROBABLE = 0.9999
-"""No pick is certain, and rounding to four places must not say so: at a threshold of 1 none is left."""
 
 Ready = tuple[Prepared, PickedMicrograph | None, tuple[int, int]]
 
@@ -165,21 +158,7 @@ def candidates(picker: Picker, prepared: Prepared, score_map: ScoreMap, stat: tu
         score_map: What the picker said of it.
         stat: Size in bytes and time of change (ns) of its file.
     """
-    card = picker.card
-    distance = float(card.parameters.get("min_distance_diameters", MIN_DISTANCE_DIAMETERS))
-    xy, raw = find_peaks(
-        score_map,
-        prepared.micrograph,
-        working_diameter_px=card.working_diameter_px,
-        min_distance_diameters=distance,
-        floor=FLOOR,
-    )
-    calibration = card.calibration
-    if card.parameters.get(PER_MICROGRAPH) is True:
-        mixed = fit_mixture(raw)
-        calibration = calibration if isinstance(mixed, IdentityCalibration) else mixed
-    probability = np.minimum(probabilities(calibration, raw), MOST_PROBABLE)
-    kept = probability >= KEPT_PROBABILITY
+    xy, probability = find_candidates(picker.card, score_map, prepared.micrograph)
     header = prepared.header
     return PickedMicrograph(
         micrograph=prepared.found.name,
@@ -189,8 +168,8 @@ def candidates(picker: Picker, prepared: Prepared, score_map: ScoreMap, stat: tu
         pixel_size_angstrom=prepared.pixel_size_angstrom,
         diameter_px=prepared.diameter_px,
         # As the journal keeps them, so that picks are the same whether or not a run was interrupted.
-        xy_px=np.asarray(np.round(xy[kept], 2), np.float64),
-        probability=np.asarray(np.round(probability[kept], 4), np.float64),
+        xy_px=np.asarray(np.round(xy, 2), np.float64),
+        probability=np.asarray(np.round(probability, 4), np.float64),
         masked=prepared.mask.shares(),
         remarks=header.remarks,
     )

@@ -14,10 +14,12 @@ from structloop.store.tables.base import Base
 from structloop.store.tables.curation import (
     CurationDecision,
     CurationItem,
+    CurationTally,
     DatasetVersion,
     FrozenTestSet,
     ImageFingerprint,
 )
+from structloop.store.tables.exposures import ProcessedExposure, ProcessingSession
 from structloop.store.tables.jobs import Job
 from structloop.store.tables.loop import Annotation
 from structloop.store.tables.models import ModelVersion
@@ -42,6 +44,7 @@ __all__ = [
     "Base",
     "CurationDecision",
     "CurationItem",
+    "CurationTally",
     "DatasetVersion",
     "Drop",
     "DropImageFile",
@@ -65,6 +68,8 @@ __all__ = [
     "ParticleProject",
     "PickedMicrograph",
     "Plate",
+    "ProcessedExposure",
+    "ProcessingSession",
     "Project",
     "Scoring",
     "TrainingRun",

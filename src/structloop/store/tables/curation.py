@@ -22,8 +22,8 @@ class CurationItem(Base):
         CheckConstraint("(state = 'settled') = (label IS NOT NULL)", name="settled_has_label"),
         CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed_has_time"),
         # The next item of a curator is read off this index alone, however many items there are: those that the curator
-        # has just answered stay at the head of the queue until somebody else does, and are passed over in it.
-        Index("ix_curation_item_queue", "task", "state", "priority", "id", "last_curator"),
+        # has answered stay at the head of the queue until others have, too, and are passed over in it.
+        Index("ix_curation_item_queue", "task", "state", "priority", "id", "last_curator", "previous_curator"),
         Index("ix_curation_item_group", "task", "group_id"),
         # An item is asked about once at a time; after it was withdrawn it may be asked about anew.
         Index(
@@ -52,6 +52,7 @@ class CurationItem(Base):
     answers_needed: Mapped[int] = mapped_column(default=2, doc="Equal answers that settle it.")
     answer_count: Mapped[int] = mapped_column(default=0, doc="Answers that are not withdrawn.")
     last_curator: Mapped[str | None] = mapped_column(String(200), doc="Who gave the newest answer that counts.")
+    previous_curator: Mapped[str | None] = mapped_column(String(200), doc="Who gave the one before that.")
     state: Mapped[str] = mapped_column(String(20), default="open")
     label: Mapped[str | None] = mapped_column(String(100), doc="What was settled.")
     detail: Mapped[str | None] = mapped_column(String(100), doc="The kind within the label, where those agreed too.")
@@ -87,6 +88,23 @@ class CurationDecision(Base):
     seconds: Mapped[float | None] = mapped_column(doc="Time from showing the item to the answer.")
     withdraws_id: Mapped[int | None] = mapped_column(BigKey, ForeignKey("curation_decision.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class CurationTally(Base):
+    """How often something is so in a queue: written in one transaction with what it counts, and read instead of that.
+
+    `loop.curation.tally` says what is counted.
+    """
+
+    __tablename__ = "curation_tally"
+
+    task: Mapped[str] = mapped_column(String(100), primary_key=True)
+    measure: Mapped[str] = mapped_column(String(20), primary_key=True)
+    curator: Mapped[str] = mapped_column(String(200), primary_key=True, doc="Empty where it is nobody's own.")
+    first: Mapped[str] = mapped_column(String(100), primary_key=True)
+    second: Mapped[str] = mapped_column(String(100), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    value: Mapped[int] = mapped_column(BigKey)
 
 
 class FrozenTestSet(Base):
@@ -134,4 +152,4 @@ class ImageFingerprint(Base):
     value: Mapped[str] = mapped_column(String(64), doc="The hash in hexadecimal digits.")
 
 
-__all__ = ["CurationDecision", "CurationItem", "DatasetVersion", "FrozenTestSet", "ImageFingerprint"]
+__all__ = ["CurationDecision", "CurationItem", "CurationTally", "DatasetVersion", "FrozenTestSet", "ImageFingerprint"]

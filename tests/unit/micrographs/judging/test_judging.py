@@ -40,6 +40,16 @@ def test_a_fine_exposure_has_no_reasons() -> None:
     assert found.known == 11
 
 
+def test_limits_that_are_off_by_default() -> None:
+    crowded = replace(FINE, particle_overlap=0.6, empty_fraction=0.7, poor_condition=0.9)
+    assert judge(replace(crowded, poor_condition=None), Limits()).problematic < 0.01
+    limits = Limits(most_particle_overlap=0.3, most_empty_fraction=0.5, poor_condition_allowed=True)
+    said = [each.words for each in judge(crowded, limits).reasons]
+    assert said == ["a share of 0.6 overlaps, more than 0.3", "a share of 0.7 is empty, more than 0.5"]
+    with pytest.raises(JudgingError, match="poor_condition is"):
+        judge(replace(FINE, poor_condition=1.2), Limits())
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -55,6 +65,7 @@ def test_a_fine_exposure_has_no_reasons() -> None:
         ({"ice_nm": 2.0}, "ice is 2 nm thick, less than 10"),
         ({"crystalline_ice": True}, "the ice is crystalline"),
         ({"film_poses": True}, "the rings are those of the film"),
+        ({"poor_condition": 0.97, "condition": "broken film"}, "condition: broken film"),
     ],
 )
 def test_each_problem_is_told_in_words(changed: dict[str, float | bool], words: str) -> None:

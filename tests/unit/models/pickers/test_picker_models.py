@@ -43,6 +43,7 @@ def test_commands_show_both_kinds(home: Path, weights: Path) -> None:
     tasks = {entry["name"]: entry["task"] for entry in json.loads(listed.stdout)["models"]}
     assert tasks == {
         DEFAULT_MODEL: "crystal-classification",
+        "exposures-condition": "exposure-condition",
         GENERAL_PICKER: "particle-picking",
         "test-picker": "particle-picking",
     }

@@ -1,0 +1,1 @@
+"""The exposure application: movies of a session processed as they come, judged, kept, reviewed."""
