@@ -144,7 +144,7 @@ def test_rank_order_starts_with_the_likeliest(bare_page: Page, shared_server: Se
     bare_page.goto(f"{shared_server.url}/hits?all=1")
     names = bare_page.locator(".picture .name")
     expect(names).to_have_count(24)
-    first, second = names.nth(0).inner_text(), names.nth(1).inner_text()
+    first, second = names.all_text_contents()[:2]
     bare_page.locator(".picture").first.click()
     expect(heading(bare_page)).to_have_text(first.replace(".", " drop "))
     bare_page.keyboard.press("j")
@@ -157,7 +157,7 @@ def test_reviewed_drops_leave_the_list_of_unreviewed_ones(bare_page: Page, share
     bare_page.goto(f"{shared_server.url}/hits?all=1&unreviewed=1")
     names = bare_page.locator(".picture .name")
     expect(names).to_have_count(24)
-    first, second = names.nth(0).inner_text(), names.nth(1).inner_text()
+    first, second = names.all_text_contents()[:2]
     bare_page.locator(".picture").first.click()
     expect(heading(bare_page)).to_have_text(first.replace(".", " drop "))
     bare_page.keyboard.press("6")
