@@ -44,10 +44,12 @@ def line_of(record: "ExposureRecord", limits: "Limits") -> str:
 
 def summary_of(database: "Database", session_id: int) -> dict[str, Any]:
     """The numbers of a session: counts, commonest reasons, failures."""
+    from structloop.exposures.listing import listed_session
     from structloop.exposures.sessions import commonest_reasons, counts_of
     from structloop.store.tables import ProcessedExposure, ProcessingSession
 
     table = ProcessedExposure
+    rate = listed_session(database, session_id).done_per_hour
     with database.reading() as session:
         owner = session.get_one(ProcessingSession, session_id)
         counts = counts_of(session, [session_id])[session_id]
@@ -68,6 +70,7 @@ def summary_of(database: "Database", session_id: int) -> dict[str, Any]:
             "failed": counts.failed,
             "fine": counts.fine,
             "problematic": counts.problematic,
+            "done_per_hour": rate,
             "reasons": [
                 {"indicator": each.indicator, "exposures": each.exposures, "example": each.words}
                 for each in commonest_reasons(rows)
@@ -96,8 +99,7 @@ def print_session(
         return
     print_summary(summary)
     if result.processed:
-        rate = result.processed / max(result.seconds, 1e-3) * 3600
-        typer.echo(f"{count_of(result.processed, 'movie')} processed now, {rate:.0f} an hour")
+        typer.echo(f"{count_of(result.processed, 'movie')} processed now, in {result.seconds:.0f} s")
     if result.stopped:
         typer.echo(f"Stopped; {count_of(result.left, 'movie')} left. The same command goes on where it was.")
 
@@ -105,10 +107,11 @@ def print_session(
 def print_summary(summary: dict[str, Any]) -> None:
     """Counts, reasons and failures of a session as tables."""
     console = results_console()
+    rate = summary["done_per_hour"]
     console.print(
         f"[bold]{escape(summary['name'])}[/]: {count_of(summary['done'], 'exposure')} processed, "
-        f"{summary['fine']} fine, {summary['problematic']} problematic, {summary['failed']} failed; "
-        f"results in {escape(summary['results'])}"
+        f"{summary['fine']} fine, {summary['problematic']} problematic, {summary['failed']} failed"
+        f"{'' if rate is None else f'; {rate:.0f} an hour'}; results in {escape(summary['results'])}"
     )
     if summary["reasons"]:
         table = plain_table(("problematic for", "exposures", "such as"))

@@ -8,13 +8,12 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from structloop.exposures.sessions import PROBLEMATIC_FROM, condition_of, get_session
+from structloop.exposures.throughput import WINDOW_S, per_hour
 from structloop.store import Database
 from structloop.store.tables.exposures import ProcessedExposure, ProcessingSession
 
 SessionState = Literal["running", "finished", "stopped", "killed"]
-RATE_OVER = timedelta(minutes=30)
 BEHIND_MINUTES = 5.0
-_LEAST_FOR_RATE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +87,11 @@ def _listed(session: Session, row: ProcessingSession, now: datetime) -> ListedSe
             func.count(case((done & (table.problematic >= PROBLEMATIC_FROM), 1))).label("problematic"),
             func.count(table.square.distinct()).label("squares"),
             func.count(table.grid.distinct()).label("grids"),
-            func.min(table.processed_at).label("first"),
             func.max(table.processed_at).label("last"),
         ).where(table.session_id == row.id)
     ).one()
-    recent = 0
-    if counts.last is not None and row.done_per_hour is None:
-        query = select(func.count()).where(table.session_id == row.id)
-        recent = session.scalar(query.where(table.processed_at > counts.last - RATE_OVER)) or 0
     state = cast(SessionState, condition_of(row, now))
-    rate = row.done_per_hour if row.done_per_hour is not None else _rate(recent, counts.first, counts.last)
+    rate = row.done_per_hour if row.done_per_hour is not None else _last_rate(session, row.id, counts.last)
     return ListedSession(
         id=row.id,
         name=row.name,
@@ -133,12 +127,17 @@ def _behind(row: ProcessingSession, state: SessionState, rate: float | None) -> 
     return f"{row.waiting} movies wait, which takes {minutes:.0f} min at {rate:.0f} exposures an hour"
 
 
-def _rate(recent: int, first: datetime | None, last: datetime | None) -> float | None:
-    """Exposures an hour; the first of them only starts the clock."""
-    if first is None or last is None or recent < _LEAST_FOR_RATE:
+def _last_rate(session: Session, session_id: int, last: datetime | None) -> float | None:
+    """Exposures an hour over the half hour that ended with the last of them, from when the first of them was begun."""
+    if last is None:
         return None
-    hours = min(RATE_OVER, last - first).total_seconds() / 3600
-    return (recent - 1) / hours if hours > 0 else None
+    table, began = ProcessedExposure, last - timedelta(seconds=WINDOW_S)
+    lately = (table.session_id == session_id) & (table.processed_at > began)
+    first = session.execute(
+        select(table.processed_at, table.seconds).where(lately).order_by(table.processed_at).limit(1)
+    ).one()
+    begun = max(began, first.processed_at - timedelta(seconds=first.seconds or 0.0))
+    return per_hour(session.scalar(select(func.count()).where(lately)) or 0, (last - begun).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,21 @@ from dataclasses import dataclass
 WINDOW_S = 1800.0
 """Rates are those of the last half hour."""
 
-_LEAST_EVENTS = 4
+_LEAST_EVENTS = 3
 _LEAST_WAITING = 3
+
+
+def per_hour(events: int, seconds: float) -> float | None:
+    """The rate of some events, wherever one is told: while it runs, at its end, in a list, in the browser.
+
+    Args:
+        events: How many there were.
+        seconds: In how long; never counted as less than a thousandth of a second.
+
+    Returns:
+        Events an hour; None where there were too few to tell.
+    """
+    return None if events < _LEAST_EVENTS else events / max(seconds, 1e-3) * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +80,8 @@ class Throughput:
     def _per_hour(self, times: deque[float], now: float) -> float | None:
         while times and times[0] < now - WINDOW_S:
             times.popleft()
-        if len(times) < _LEAST_EVENTS:
-            return None
         # Since when they were counted: a burst just now is no rate of the whole half hour, nor of a second.
-        span = min(now - self._began, WINDOW_S)
-        return len(times) / max(span, 1e-3) * 3600
+        return per_hour(len(times), min(now - self._began, WINDOW_S))
 
 
 def _duration(seconds: float) -> str:
@@ -83,4 +93,4 @@ def _duration(seconds: float) -> str:
     return f"about {minutes / 60:.1f} h"
 
 
-__all__ = ["WINDOW_S", "Rates", "Throughput"]
+__all__ = ["WINDOW_S", "Rates", "Throughput", "per_hour"]

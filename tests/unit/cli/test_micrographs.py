@@ -47,6 +47,9 @@ def test_from_a_folder_of_movies_to_what_is_to_be_left(movies: Path, tmp_path: P
     assert told["failures"][0]["name"] == "S2_cut"
     listed = json.loads(run(home, "show", "--json").stdout)
     assert [(each["name"], each["state"], each["done"]) for each in listed] == [("night 3", "finished", 2)]
+    # One rate, wherever it is told: at the end of the run, in lists, in the browser.
+    assert listed[0]["done_per_hour"] == told["done_per_hour"]
+    assert f"1 failed; {told['done_per_hour']:.0f} an hour; results in" in first.output.replace("\n", " ")
     with (out / "exposures.csv").open(newline="") as file:
         conditions = {row["name"]: row["condition_model"].partition("@")[0] for row in csv.DictReader(file)}
     assert conditions == {"S1_h0": "exposures-condition", "S1_h1": "exposures-condition", "S2_cut": ""}
