@@ -123,6 +123,21 @@ def test_molecules_lie_where_they_are_told(binning: int) -> None:
         assert centre == pytest.approx((here_x, here_y), abs=0.06)
 
 
+@pytest.mark.parametrize(("binning", "tilt_deg"), [(1, 0.0), (4, 0.0), (4, 20.0)])
+def test_the_border_cuts_the_picture_and_not_the_molecules(binning: int, tilt_deg: float) -> None:
+    at_border, optics = [1.0, 256.0, 530.0, 300.0], Optics(defocus_u_um=2, defocus_v_um=2)
+    small, large = (
+        replace(specimen(size=(side, side), particles=molecules([x + more for x in at_border], [200 + more] * 4)),
+                tilt_deg=tilt_deg)
+        for side, more in ((512, 0), (1024, 256))
+    )  # fmt: skip
+    cut, whole = (expected_micrograph(each, optics, 10.0, binning) / (10 * binning**2) for each in (small, large))
+    inside = slice(256 // binning, 768 // binning)
+    assert np.abs(whole - 1).max() > 0.1
+    # Tiles of a tilted specimen have each one defocus, and lie elsewhere in the larger picture.
+    assert np.abs(cut - whole[inside, inside]).max() < (0.05 if tilt_deg else 0.001)
+
+
 def test_molecules_are_dark_in_underfocus_and_bright_in_heavy_stain() -> None:
     particles = molecules([256], [256])
     optics = Optics(defocus_u_um=2, defocus_v_um=2)

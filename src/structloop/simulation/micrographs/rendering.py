@@ -110,27 +110,42 @@ def image_contrast(
     longest_um = canvas.pixel_angstrom * 1e-4 * max(canvas.width, canvas.height)
     across_um = abs(np.tan(np.deg2rad(specimen.tilt_deg))) * longest_um
     if across_um < _TILT_MATTERS_UM:
-        total: ComplexArray | None = None
-        for slab in slabs:
-            spectrum = forward(slab.phase)
-            _transfer(spectrum, slab.canvas, optics.defocused(slab.height_um), canvas, detector, drift_angstrom)
-            if total is None and slab.canvas is canvas:
-                total = spectrum
-                continue
-            if total is None:
-                total = np.zeros((canvas.height, canvas.width // 2 + 1), np.complex64)
-            add_spectrum(total, canvas, spectrum, slab.canvas)
-        return inverse(total, canvas) if total is not None else np.zeros((canvas.height, canvas.width), np.float32)
+        contrast = np.zeros((canvas.height, canvas.width), np.float32)
+        for together in _of_one_grid(slabs):
+            grid = together[0].canvas
+            total: ComplexArray = np.zeros((grid.height, grid.width // 2 + 1), np.complex64)
+            for slab in together:
+                spectrum = forward(slab.phase)
+                _transfer(spectrum, grid, optics.defocused(slab.height_um), canvas, detector, drift_angstrom)
+                total += spectrum
+            contrast += _on_picture(total, together[0], canvas)
+        return contrast
     return _tilted(slabs, specimen, optics, canvas, detector, drift_angstrom)
+
+
+def _of_one_grid(slabs: list[Slab]) -> list[list[Slab]]:
+    """Slabs by the grid that they are on, in their order."""
+    grids = dict.fromkeys((slab.canvas, slab.margin) for slab in slabs)
+    return [[slab for slab in slabs if (slab.canvas, slab.margin) == grid] for grid in grids]
+
+
+def _on_picture(spectrum: ComplexArray, slab: Slab, canvas: Canvas) -> FloatArray:
+    """What a spectrum on a slab's grid shows on that of the picture, without the slab's margin."""
+    times = round(slab.canvas.step / canvas.step)
+    if times > 1:
+        wider = Canvas(slab.canvas.height * times, slab.canvas.width * times, canvas.pixel_angstrom, canvas.step)
+        finer = np.zeros((wider.height, wider.width // 2 + 1), np.complex64)
+        add_spectrum(finer, wider, spectrum, slab.canvas)
+        shown = inverse(finer, wider)
+    else:
+        shown = inverse(spectrum, slab.canvas)
+    first = slab.margin * times
+    return shown[first : first + canvas.height, first : first + canvas.width]
 
 
 def _on(canvas: Canvas, slab: Slab) -> FloatArray:
     """A slab's phases on the picture's own grid."""
-    if slab.canvas is canvas:
-        return slab.phase
-    spectrum = np.zeros((canvas.height, canvas.width // 2 + 1), np.complex64)
-    add_spectrum(spectrum, canvas, forward(slab.phase), slab.canvas)
-    return inverse(spectrum, canvas)
+    return slab.phase if slab.canvas is canvas else _on_picture(forward(slab.phase), slab, canvas)
 
 
 def _transfer(

@@ -162,7 +162,7 @@ def _lump(across: FloatArray, down: FloatArray, roughness: float, generator: np.
 
 def _through_lens(phase: FloatArray, loss: FloatArray, optics: Optics, canvas: Canvas) -> FloatArray:
     """Intensity of the wave exp(i phase - loss / 2) in the image; mirrored at the borders, electrons conserved."""
-    margin = min(round(_reach_angstrom(optics, canvas) / canvas.pixel_angstrom), canvas.height - 1, canvas.width - 1)
+    margin = min(round(reach_angstrom(optics, canvas) / canvas.pixel_angstrom), canvas.height - 1, canvas.width - 1)
     tall = int(fft.next_fast_len(canvas.height + 2 * margin))
     wide = int(fft.next_fast_len(canvas.width + 2 * margin))
     before = (margin, margin)
@@ -204,8 +204,11 @@ def _through_lens(phase: FloatArray, loss: FloatArray, optics: Optics, canvas: C
     return np.ascontiguousarray(inside, np.float32)
 
 
-def _reach_angstrom(optics: Optics, canvas: Canvas) -> float:
-    """How far the lens displaces the finest waves of a grid, the gradient of its phase over 2 pi, Angstrom."""
+def reach_angstrom(optics: Optics, canvas: Canvas) -> float:
+    """How far beyond its border a picture depends on what lies there, Angstrom.
+
+    Twice what the lens displaces the finest waves of the grid by, which is the gradient of its phase over 2 pi.
+    """
     k, wavelength = 0.5 / canvas.pixel_angstrom, optics.wavelength_angstrom
     defocus = max(abs(optics.defocus_u_um), abs(optics.defocus_v_um)) * 1e4
     reach = wavelength * defocus * k + optics.cs_mm * 1e7 * wavelength**3 * k**3
@@ -243,4 +246,4 @@ def _lacking(band: slice, rows: int) -> tuple[tuple[int, int], tuple[int, int]]:
     return (int(band.start == 0), int(band.stop == rows)), (0, 0)
 
 
-__all__ = ["coarse_canvas", "enlarged", "film_share", "over_pixels", "strong_intensity"]
+__all__ = ["coarse_canvas", "enlarged", "film_share", "over_pixels", "reach_angstrom", "strong_intensity"]

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
 from structloop.simulation.micrographs.canvas import Canvas, mapped, one_thread_each
 from structloop.simulation.micrographs.materials import CARBON, FILMS, GOLD, ICE, PROTEIN, STAIN, Material
 from structloop.simulation.micrographs.noise import forward, inverse, structural_field
+from structloop.simulation.micrographs.strong import reach_angstrom
 from structloop.simulation.molecules import PROTEIN_OVER_ICE_VOLTS, Molecule, molecule, project
 from structloop.simulation.optics import Optics, interaction_rad_per_volt_angstrom
 from structloop.simulation.specimen import FloatArray, Particles, Specimen
@@ -34,12 +36,15 @@ Density = Callable[[FloatArray], FloatArray]
 class Slab:
     """Phases (height, width) in radians of what lies at one height (micrometres, towards more underfocus).
 
-    `canvas` is the grid they are on: that of the picture or, where there is nothing finer in them, a coarser one.
+    `canvas` is the grid they are on: that of the picture or, where there is nothing finer in them, a coarser one. It
+    reaches `margin` of its pixels over the picture's upper and left border, and as many or a few more over the others:
+    a molecule cut off at the border would be seen as an edge there, and on the side opposite.
     """
 
     height_um: float
     phase: FloatArray
     canvas: Canvas
+    margin: int = 0
 
 
 def weak_slabs(specimen: Specimen, optics: Optics, canvas: Canvas, film: FloatArray | None) -> list[Slab]:
@@ -53,13 +58,7 @@ def weak_slabs(specimen: Specimen, optics: Optics, canvas: Canvas, film: FloatAr
     """
     grain = _grain(specimen, optics, canvas, film)
     slabs = _molecules(specimen, optics, _coarse_enough(canvas, specimen.particles.kinds))
-    if grain is None:
-        return slabs
-    middle = next((i for i, slab in enumerate(slabs) if slab.height_um == 0), None)
-    if middle is None or slabs[middle].canvas is not canvas:
-        return [Slab(0.0, grain, canvas), *slabs]
-    slabs[middle].phase[...] += grain
-    return slabs
+    return slabs if grain is None else [Slab(0.0, grain, canvas), *slabs]
 
 
 def _coarse_enough(canvas: Canvas, kinds: tuple[str, ...]) -> Canvas:
@@ -158,30 +157,41 @@ def _molecules(specimen: Specimen, optics: Optics, canvas: Canvas) -> list[Slab]
     else:
         near = float(np.sqrt(np.mean(height_um**2)))
         levels = np.array([-near, 0.0, near], np.float32)
-    fields = [np.zeros((canvas.height, canvas.width), np.float32) for _ in levels]
+    margin = int(np.ceil(reach_angstrom(optics, canvas) / canvas.pixel_angstrom))
+    wider = Canvas(
+        int(fft.next_fast_len(canvas.height + 2 * margin)),
+        int(fft.next_fast_len(canvas.width + 2 * margin)),
+        canvas.pixel_angstrom,
+        canvas.step,
+    )
+    fields = [np.zeros((wider.height, wider.width), np.float32) for _ in levels]
     with one_thread_each():
-        _paint(particles, specimen, canvas, levels, height_um, fields)
+        _paint(particles, specimen, wider, margin, levels, height_um, fields)
     radians = np.float32(interaction_rad_per_volt_angstrom(optics.voltage_kv))
     blur = _extra_sigma(canvas, particles.kinds)
     for field in fields:
         field *= radians
         if blur:
-            _sharpen(field, canvas, blur)
-    return [Slab(float(level), field, canvas) for level, field in zip(levels, fields, strict=True)]
+            _sharpen(field, wider, blur)
+    return [Slab(float(level), field, wider, margin) for level, field in zip(levels, fields, strict=True)]
 
 
 def _paint(
     particles: Particles,
     specimen: Specimen,
     canvas: Canvas,
+    margin: int,
     levels: FloatArray,
     height_um: FloatArray,
     fields: list[FloatArray],
 ) -> None:
-    """Add every molecule's projected potential, shared between the two nearest levels of height."""
+    """Add every molecule's projected potential, shared between the two nearest levels of height.
+
+    `margin` is how many pixels of the canvas lie before the picture's first.
+    """
     known = [molecule(name) for name in particles.kinds]
     blur = _extra_sigma(canvas, particles.kinds)
-    xs, ys = canvas.to_here(particles.x_px), canvas.to_here(particles.y_px)
+    xs, ys = (canvas.to_here(at) + np.float32(margin) for at in (particles.x_px, particles.y_px))
     over_medium = _contrast_in_medium(specimen, particles)
     size = np.float32(canvas.pixel_angstrom)
 
