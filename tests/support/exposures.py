@@ -42,9 +42,9 @@ def write_no_frames(path: Path) -> Path:
     return path
 
 
-def write_not_numbers(path: Path, seed: int = 1) -> Path:
+def write_not_numbers(path: Path, seed: int = 1, *, side: int = SIDE_PX) -> Path:
     """A movie of floating-point numbers in which a twentieth are none."""
-    frames = frames_of(seed).astype("<f4")
+    frames = frames_of(seed, side=side).astype("<f4")
     write_mrc_movie(path, frames, PIXEL_ANGSTROM)
     frames[2, ::20] = np.nan
     path.write_bytes(path.read_bytes()[:1024] + frames.tobytes())

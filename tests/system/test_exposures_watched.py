@@ -22,6 +22,7 @@ from structloop.simulation.micrographs import Recipe, make_up_optics, make_up_sp
 from structloop.simulation.movies import Motion, render_movie
 from structloop.store import Database
 from structloop.store.tables import ProcessedExposure
+from support.exposures import write_no_frames, write_not_numbers
 from support.movies import write_mrc_movie
 
 SIDE_PX, FRAMES, PIXEL_ANGSTROM = 288, 6, 1.5
@@ -97,7 +98,9 @@ def test_nothing_twice_nothing_lost(home: Path, tmp_path: Path) -> None:
     (made / "zero.mrcs").touch()
     write_mrc_movie(made / "small.mrcs", np.ones((4, 128, 128), np.int16), PIXEL_ANGSTROM)
     simulated(made / "unknown.mrcs", 30, angstrom=None)
-    faulty = [made / f"{name}.mrcs" for name in ("cut", "zero", "small", "unknown")]
+    write_no_frames(made / "none.mrcs")
+    write_not_numbers(made / "nan.mrcs", side=SIDE_PX)
+    faulty = [made / f"{name}.mrcs" for name in ("cut", "zero", "small", "unknown", "none", "nan")]
     order = [*fine, *faulty]
     random.Random(5).shuffle(order)
 
@@ -147,11 +150,13 @@ def test_nothing_twice_nothing_lost(home: Path, tmp_path: Path) -> None:
         "zero": "is empty (0 bytes)",
         "small": "the gain reference is",
         "unknown": "its pixel size is not known",
+        "none": "holds no frames (0 sections of",
+        "nan": "pixels of frame 3 are no numbers",
     }.items():
         assert words in (rows[name].reason or "")
     assert "the file changed after it was processed first" in rows[changed].details["remarks"][0]
     assert "the file changed after it failed first" in rows["slow"].details["remarks"][0]
-    assert (session.state, session.done, session.failed, session.waiting) == ("finished", len(good), 4, 0)
+    assert (session.state, session.done, session.failed, session.waiting) == ("finished", len(good), len(faulty), 0)
     assert {one.name for one in read_corrected_micrographs(out / "corrected_micrographs.star")} == {
         f"{name}.mrc" for name in good
     }

@@ -106,6 +106,8 @@ def print_session(
 
 def print_summary(summary: dict[str, Any]) -> None:
     """Counts, reasons and failures of a session as tables."""
+    from structloop.exposures.judging import CAUSES
+
     console = results_console()
     rate = summary["done_per_hour"]
     console.print(
@@ -116,7 +118,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     if summary["reasons"]:
         table = plain_table(("problematic for", "exposures", "such as"))
         for each in summary["reasons"]:
-            table.add_row(each["indicator"], str(each["exposures"]), escape(each["example"]))
+            table.add_row(CAUSES[each["indicator"]], str(each["exposures"]), escape(each["example"]))
         console.print(table)
     failures = summary["failures"]
     if failures:

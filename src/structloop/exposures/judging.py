@@ -34,6 +34,24 @@ JUDGED_BY = (
 )
 """Columns that a judgement needs."""
 
+CAUSES = {
+    "total_motion_angstrom": "motion",
+    "early_motion_angstrom": "early motion",
+    "defocus_um": "defocus",
+    "astigmatism_um": "astigmatism",
+    "ctf_resolution_angstrom": "CTF resolution",
+    "ctf_confidence": "no clear rings",
+    "ice_nm": "ice thickness",
+    "crystalline_ice": "crystalline ice",
+    "film_poses": "rings of the film",
+    "tilt_deg": "tilt",
+    "particles_per_um2": "particle density",
+    "particle_overlap": "overlapping particles",
+    "empty_fraction": "empty",
+    "poor_condition": "condition",
+}
+"""What people read, here and in the browser, where an indicator makes exposures problematic."""
+
 _RANGES = frozenset(name for name, value in asdict(Limits()).items() if isinstance(value, tuple))
 
 
@@ -169,6 +187,7 @@ def _number(name: str, value: Any) -> float | None:
 _EVERYTHING = Indicators(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, False, False, 1.0, 1.0, 1.0, 1.0, 0.0)
 
 __all__ = [
+    "CAUSES",
     "JUDGED_BY",
     "THINNEST",
     "astigmatism_of",

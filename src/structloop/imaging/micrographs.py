@@ -17,6 +17,7 @@ from PIL import Image
 
 from structloop.core.errors import ImageError, ImageFormatError, ImageMissingError, ImageTruncatedError
 from structloop.imaging.mrc import read_mrc_header, read_mrc_pixels
+from structloop.imaging.pixel_sizes import believable
 
 MICROGRAPH_ENDINGS = frozenset({".mrc", ".mrcs", ".map", ".tif", ".tiff", ".jpg", ".jpeg", ".png"})
 MIN_SIDE_PX = 64
@@ -24,8 +25,6 @@ MIN_SIDE_PX = 64
 MAX_PIXELS = 300_000_000
 # Dead pixels that a gain reference turned into NaN are mended; a picture with more of them is not one.
 _MENDED_SHARE = 1e-3
-# Pixel sizes that an electron microscope can have; resolution tags of 72 dpi say millions.
-_PLAUSIBLE_ANGSTROM = (0.05, 200.0)
 _TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 # What decoders raise on files that are damaged in one way or another.
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error, zlib.error)
@@ -160,19 +159,8 @@ def _mrc_header(path: Path, start: bytes) -> MicrographHeader:
         raise ImageFormatError(
             f"{path} holds {header.sections} pictures: a movie or a stack; give the motion-corrected micrograph"
         )
-    size, remarks = _one_pixel_size(header.pixel_size_angstrom)
+    size, remarks = believable(header.pixel_size_angstrom)
     return MicrographHeader(path, "MRC", header.width_px, header.height_px, size, remarks)
-
-
-def _one_pixel_size(sizes: tuple[float, float] | None) -> tuple[float | None, tuple[str, ...]]:
-    if sizes is None or not _PLAUSIBLE_ANGSTROM[0] <= sizes[0] <= _PLAUSIBLE_ANGSTROM[1]:
-        return None, ()
-    x, y = sizes
-    if abs(x - y) > 0.01 * x:
-        return None, (f"the header gives pixels of {x:g} x {y:g} angstrom, which is not believed",)
-    if x == 1.0:
-        return x, ("the header says 1 angstrom per pixel, which programs also write when they do not know it",)
-    return x, ()
 
 
 def _tiff_header(path: Path) -> MicrographHeader:
@@ -184,7 +172,7 @@ def _tiff_header(path: Path) -> MicrographHeader:
         page = file.pages.first
         if file.is_imagej and int((file.imagej_metadata or {}).get("images", 1)) > 1:
             raise ImageFormatError(f"{path} holds a stack of ImageJ; give one micrograph per file")
-        size, remarks = _one_pixel_size(tiff_pixel_size(page, file.imagej_metadata or {}))
+        size, remarks = believable(tiff_pixel_size(page, file.imagej_metadata or {}))
         return MicrographHeader(path, "TIFF", page.imagewidth, page.imagelength, size, remarks)
 
 

@@ -49,7 +49,7 @@ class MotionSummary:
         name: Of the movie or micrograph, as written.
         program: Who measured it.
         total_angstrom: From the first frame to the last.
-        early_angstrom: Within the first electrons (RELION: 4 e/A^2); NaN where not known.
+        early_angstrom: Within the first electrons (RELION: 4 e/A^2); NaN where not known, or no step is so early.
         late_angstrom: After them; NaN where not known.
         pixel_size_angstrom: Of the micrograph, where known.
     """

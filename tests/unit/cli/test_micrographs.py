@@ -38,7 +38,12 @@ def test_from_a_folder_of_movies_to_what_is_to_be_left(movies: Path, tmp_path: P
     assert "problematic (moved" in first.output
     assert "S2_cut: failed: " in first.output
     assert "night 3: 2 exposures processed, 0 fine, 2 problematic, 1 failed" in first.output
-    assert "total_motion_angstrom" in first.output
+    assert "total_motion_angstrom" not in first.output
+    (row,) = [line for line in first.output.splitlines() if line.startswith("motion ")]
+    assert row.split()[1] == "2"
+    assert "more than 0.5" in row
+    shown = run(home, "show", "night 3").stdout
+    assert row in shown
     again = run(home, *command, "--json", "--limit", "most-total-motion=none", "--name", "night 3")
     told = json.loads(again.stdout)
     assert (told["known"], told["processed_now"], told["done"], told["failed"]) == (3, 0, 2, 1)

@@ -145,7 +145,7 @@ def test_tables_say_what_the_store_says(store: Database, folder: Path, tmp_path:
     write_exposure(folder / "has blank.mrcs", 5, defocus_um=0.8)
     write_cut_off(folder / "cut.mrcs")
     out = tmp_path / "out"
-    go(store, folder, out, replace(QUICK, dose_per_frame=2.0, voltage_kv=200.0, cs_mm=2.0))
+    go(store, folder, out, replace(QUICK, dose_per_frame=3.0, voltage_kv=200.0, cs_mm=2.0))
     rows = rows_of(store, out)
     with (out / "exposures.csv").open(newline="") as file:
         told = {line["name"]: line for line in csv.DictReader(file)}
@@ -153,7 +153,11 @@ def test_tables_say_what_the_store_says(store: Database, folder: Path, tmp_path:
     assert float(told["m0"]["defocus_u_um"]) == pytest.approx(rows["m0"].defocus_u_um)
     assert (told["cut"]["state"], told["cut"]["problematic"]) == ("failed", "")
     assert "is cut off" in told["cut"]["reason"]
+    # The second frame ends beyond the first 4 e/A^2: what moved within them is not known.
+    assert (rows["m0"].early_motion_angstrom, told["m0"]["early_motion_angstrom"]) == (None, "")
+    assert told["m0"]["pixel_size_angstrom"] == "1.5"
     table = parquet.read_table(out / "exposures.parquet").to_pylist()
+    assert {each["early_motion_angstrom"] for each in table} == {None}
     assert {each["name"]: each["ctf_resolution_angstrom"] for each in table} == {
         name: row.ctf_resolution_angstrom for name, row in rows.items()
     }
@@ -161,6 +165,7 @@ def test_tables_say_what_the_store_says(store: Database, folder: Path, tmp_path:
     # RELION cannot read blanks.
     assert corrected.keys() == {"m0_DW.mrc", "m1_DW.mrc"}
     assert corrected["m0_DW.mrc"].total_angstrom == pytest.approx(rows["m0"].total_motion_angstrom, abs=1e-4)
+    assert corrected["m0_DW.mrc"].late_angstrom == corrected["m0_DW.mrc"].total_angstrom
     fits = {one.micrograph: one for one in read_ctf_table(out / "micrographs_ctf.star")}
     assert fits.keys() == corrected.keys()
     assert fits["m1_DW.mrc"].defocus_u_um == pytest.approx(rows["m1"].defocus_u_um, abs=1e-5)

@@ -196,6 +196,10 @@ def test_early_motion_ends_at_four_electrons() -> None:
     summary = summary_of(track, 2.0, 1.5)
     # Frame 2 ends at 3 e/A^2, frame 3 at 4.5.
     assert (summary.total_angstrom, summary.early_angstrom, summary.late_angstrom) == (18.0, 10.0, 8.0)
+    # Of so few and strong frames, none after the first ends that early: what moved until then was not seen.
+    strong = summary_of(track, 2.0, 2.5)
+    assert np.isnan(strong.early_angstrom)
+    assert (strong.total_angstrom, strong.late_angstrom) == (18.0, 18.0)
 
 
 def test_frames_thrown_away_and_empty_ones(usual: tuple[Path, Motion], tmp_path: Path) -> None:

@@ -48,6 +48,20 @@ def test_mrc_of_every_mode(tmp_path: Path, dtype: Any) -> None:
         assert movie.header.format == "MRC"
 
 
+@pytest.mark.parametrize("meant", [0.83, 1.2, 0.6645, 1.0525, 3.0])
+def test_a_pixel_size_is_the_number_that_was_meant(tmp_path: Path, meant: float) -> None:
+    wide = np.ones((2, 512, 512), np.int8)
+    size = float(np.float32(meant))
+    with open_movie(write_mrc_movie(tmp_path / "movie.mrc", wide, size)) as movie:
+        assert movie.header.pixel_size_angstrom == meant
+    tifffile.imwrite(
+        tmp_path / "movie.tif", wide, photometric="minisblack", resolution=(1e8 / size, 1e8 / size),
+        resolutionunit="CENTIMETER",
+    )  # fmt: skip
+    with open_movie(tmp_path / "movie.tif") as movie:
+        assert movie.header.pixel_size_angstrom == meant
+
+
 def test_mrc_of_the_other_byte_order(tmp_path: Path) -> None:
     path = write_mrc_movie(tmp_path / "movie.mrc", counts(">i2"))
     assert path.read_bytes()[:4] == (WIDTH).to_bytes(4, "big")

@@ -2,6 +2,7 @@
 
 import math
 
+from structloop.imaging.pixel_sizes import shortest
 from structloop.instruments.epu.documents import (
     METRE_ANGSTROM,
     Element,
@@ -54,7 +55,7 @@ def image_of(root: Element, key: str, level: ImageLevel, path: str) -> ImageReco
         taken_at=moment(microscope, "acquisition", "acquisitiondatetime"),
         width_px=_positive(integer(camera, "readoutarea", "width")),
         height_px=_positive(integer(camera, "readoutarea", "height")),
-        pixel_size_angstrom=None if pixel_m is None else pixel_m * METRE_ANGSTROM,
+        pixel_size_angstrom=None if pixel_m is None else shortest(pixel_m * METRE_ANGSTROM),
         image_to_stage_um=_image_to_stage(child(root, "referencetransformation", "matrix"), pixel_m),
         stage=stage_position(child(microscope, "stage", "position")),
         magnification=number(optics, "temmagnification", "nominalmagnification"),

@@ -85,16 +85,18 @@ def summary_of(
     Args:
         track: The path of the whole.
         pixel_size_angstrom: Of the stored frames.
-        dose_e_per_angstrom2: Of one frame; None leaves early and late open.
+        dose_e_per_angstrom2: Of one frame; None leaves early and late open, and where it is so high that no step from
+            frame to frame lies within the early dose, early is not known.
         early_dose: Where early ends, e/A^2 (RELION's `--dose_motionstats_cutoff`, 4).
     """
     steps = track.steps_px() * pixel_size_angstrom
     if dose_e_per_angstrom2 is None:
         return MotionSummary(track.name, track.program, float(steps.sum()), pixel_size_angstrom=pixel_size_angstrom)
     reached = (track.frames[1:] + 1) * dose_e_per_angstrom2
-    early = float(steps[reached <= early_dose].sum())
+    within = reached <= early_dose
+    early = float(steps[within].sum()) if within.any() else float("nan")
     return MotionSummary(
-        track.name, track.program, float(steps.sum()), early, float(steps.sum()) - early, pixel_size_angstrom
+        track.name, track.program, float(steps.sum()), early, float(steps[~within].sum()), pixel_size_angstrom
     )
 
 

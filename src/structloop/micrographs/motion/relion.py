@@ -142,7 +142,8 @@ def write_corrected_micrographs(
     rows = []
     for one, size in zip(micrographs, sizes, strict=True):
         motion = one.motion
-        # RELION has no word for what is not known; without a dose, all motion counts as late.
+        # RELION has no word for what is not known: without a dose, or where no step lies within the first
+        # electrons, all motion counts as late.
         early = motion.early_angstrom if np.isfinite(motion.early_angstrom) else 0.0
         row = [one.power_spectrum] * with_power + [str(one.micrograph)] + [one.metadata] * with_metadata
         row += [

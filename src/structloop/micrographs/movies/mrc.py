@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from structloop.core.errors import MovieError
 from structloop.imaging.mrc import read_mrc_header, read_mrc_section
+from structloop.imaging.pixel_sizes import believable
 from structloop.micrographs.movies.files import MovieFile, MovieHeader, checked_header
-from structloop.micrographs.movies.pixel_sizes import believable
 
 
 class MrcMovie(MovieFile):

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from structloop.core.errors import ImageFormatError, ImageTruncatedError, MovieError
 from structloop.imaging.micrographs import tiff_pixel_size
+from structloop.imaging.pixel_sizes import believable
 from structloop.micrographs.movies.directories import count_directories
 from structloop.micrographs.movies.files import MovieFile, MovieHeader, checked_header
-from structloop.micrographs.movies.pixel_sizes import believable
 
 # What tifffile and its decoders raise on files that are damaged in one way or another.
 DECODER_ERRORS = (
