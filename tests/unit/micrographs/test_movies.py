@@ -1,6 +1,8 @@
 """Movies of every format give the frames that were written, and what is no whole movie is refused by name and cause."""
 
 import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,22 @@ def test_mrc_of_four_bits(tmp_path: Path, width: int) -> None:
     with open_movie(path) as movie:
         read = np.stack([movie.frame(number) for number in range(movie.header.frames)])
     np.testing.assert_array_equal(read, written)
+
+
+def test_a_tiff_is_read_by_many_threads_at_once(tmp_path: Path) -> None:
+    written = np.random.default_rng(2).poisson(3.0, (40, 128, 128)).astype(np.uint8)
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, written, compression="lzw", photometric="minisblack")
+    before = sys.getswitchinterval()
+    # Threads take turns so often that one seeks while another is about to read.
+    sys.setswitchinterval(1e-6)
+    try:
+        with open_movie(path) as movie, ThreadPoolExecutor(8) as executor:
+            for _ in range(10):
+                for number, frame in enumerate(executor.map(movie.frame, range(40))):
+                    np.testing.assert_array_equal(frame, written[number])
+    finally:
+        sys.setswitchinterval(before)
 
 
 @pytest.mark.parametrize("compression", [None, "lzw", "adobe_deflate"])

@@ -38,6 +38,8 @@ class TiffMovie(MovieFile):
             raise MovieError(f"{path} holds no frames; leave it out, or copy it again")
         try:
             self._file = tifffile.TiffFile(path)
+            # Frames are read by several threads, and tifffile seeks and reads in two steps.
+            self._file.filehandle.set_lock(True)
             self._pages = [page.aspage() for page in self._file.pages]
         except DECODER_ERRORS as error:
             raise ImageTruncatedError(f"{path} is damaged ({error}); copy it again") from error
