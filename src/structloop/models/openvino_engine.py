@@ -115,8 +115,10 @@ def convert(source: NetworkSource) -> Any:
             # Tracing is what OpenVINO's importer understands best; torch calls it deprecated, and warns of Python
             # branches on shapes, which are fixed here.
             warnings.simplefilter("ignore")
+            # Tracing once more to compare, which torch does by default, takes longer than all the rest.
             # The decoder must outlive the conversion: the frontend does not keep it.
-            decoder = TorchScriptPythonDecoder(module, example_input=(example,))
+            once = {"check_trace": False}
+            decoder = TorchScriptPythonDecoder(module, example_input=(example,), trace_kwargs=once)
             graph = frontend.convert(frontend.load(decoder))
         graph.reshape(list(shape))
     except (ov.frontend.OpConversionFailure, ov.frontend.GeneralFailure) as error:
