@@ -12,6 +12,16 @@ from structloop.store import Database
 
 POSTGRESQL_VARIABLE = "STRUCTLOOP_TEST_POSTGRESQL_URL"
 DATA_VARIABLE = "STRUCTLOOP_TEST_DATA"
+PATIENT = ("browser", "system")
+"""Tests that start processes and wait for them: longer than others where the machine is busy."""
+PATIENT_S = 300
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of whole processes have a longer limit, where they name none themselves."""
+    for item in items:
+        if item.path.parent.name in PATIENT and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(PATIENT_S))
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,12 @@
 """Fixtures of the browser tests: headless Chromium, a filled home folder, and the real server on it."""
 
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
+import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +18,13 @@ from browser.workspace import Sizes, fill_workspace
 
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-STARTS_WITHIN_S = 50.0
+STARTS_WITHIN_S = 120.0
 WEB_BUILD = Path(__file__).parents[2] / "src/structloop/api/web/index.html"
+ADDRESS = re.compile(rb"structloop is at http://127\.0\.0\.1:(\d+)")
+WAITS_S = 30
+"""How long a test waits for what it expects: what never comes fails all the same, what comes late does not."""
+
+expect.set_options(timeout=1000 * WAITS_S)
 
 
 @pytest.fixture(scope="module")
@@ -54,32 +59,32 @@ class Server:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
+        """Where it is, once it was started."""
+        assert self._port, "structloop serve was not started yet"
+        return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Starts it and waits until it answers."""
+        """Starts it, at first on a port that it finds free itself, and waits until it answers."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STRUCTLOOP_")}
-        environment |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-        command = [sys.executable, "-m", "structloop", "--home", str(self.home), "serve", "--port", str(self.port)]
-        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        environment |= {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", "structloop", "--home", str(self.home), "serve", "--port", str(self._port)]
         deadline = time.monotonic() + STARTS_WITHIN_S
-        while time.monotonic() < deadline:
-            assert self._process.poll() is None, "structloop serve ended by itself"
-            try:
-                with urllib.request.urlopen(f"{self.url}/api/v1/health", timeout=5):  # noqa: S310  # our own address
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-        self.stop()
-        raise AssertionError(f"structloop serve did not answer within {STARTS_WITHIN_S:.0f} s")
+        with tempfile.TemporaryFile() as output:
+            self._process = subprocess.Popen(command, env=environment, stdout=output)
+            while (told := ADDRESS.search(os.pread(output.fileno(), 10_000, 0))) is None:
+                assert self._process.poll() is None, "structloop serve ended by itself"
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise AssertionError(f"structloop serve did not start within {STARTS_WITHIN_S:.0f} s")
+                time.sleep(0.05)
+        self._port = int(told[1])
+        with urllib.request.urlopen(f"{self.url}/api/v1/health", timeout=WAITS_S):  # noqa: S310  # our own address
+            pass
 
     def stop(self) -> None:
         """Ends it."""
@@ -87,7 +92,7 @@ class Server:
             return
         self._process.terminate()
         try:
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=WAITS_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -149,7 +154,7 @@ class Console:
 def profile(chromium: Browser) -> Iterator[BrowserContext]:
     """A fresh browser profile, wide and light."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(1000 * WAITS_S)
     yield context
     context.close()
 

@@ -58,7 +58,7 @@ def test_a_person_answers_with_keys_takes_back_and_another_settles(page: Page) -
     answers = page.get_by_role("complementary", name="Answer").locator("button.score")
     expect(answers).to_have_count(8)
     expect(answers.nth(4)).to_have_text("5Crystalline ice")
-    first = page.get_by_role("heading", level=1).inner_text()
+    first = page.get_by_role("heading", level=1).text_content() or ""
     page.keyboard.press("5")
     expect(page.get_by_test_id("left")).to_have_text("5")
     expect(page.get_by_role("heading", level=1)).not_to_have_text(first)

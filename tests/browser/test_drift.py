@@ -6,12 +6,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.conftest import Server
+from browser.waiting import A_JOB_MS
 from structloop.core.settings import load_settings
 from structloop.jobs import Workspace
 from support.drifting import IMAGER, PLATES, store_new_imager
 from support.tiny_models import TINY, add_tiny_model
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
 def test_what_looks_new_goes_into_the_queue_and_out_again(bare_page: Page, server: Server) -> None:
@@ -28,7 +29,7 @@ def test_what_looks_new_goes_into_the_queue_and_out_again(bare_page: Page, serve
     expect(drift).to_contain_text("Compares the newest plates of every imager")
     drift.get_by_role("button", name="Look for new imagers").click()
     asked = drift.get_by_role("listitem").filter(has_text=IMAGER)
-    expect(asked).to_contain_text("looks new", timeout=60_000)
+    expect(asked).to_contain_text("looks new", timeout=A_JOB_MS)
     # Two drops of each plate, fewer than the forty that are asked for.
     asked.get_by_role("button", name=f"Put these {2 * PLATES} into the queue").click()
     toast = page.locator(".toast").last

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from browser.conftest import Server
+from browser.waiting import at_rest
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +30,11 @@ def said(page: Page) -> Locator:
     return page.get_by_label("What people said")
 
 
+def taken_back(page: Page) -> None:
+    """Waits until a score is taken back for good: other tests look at the same drops on the same server."""
+    expect(page.locator(".toast").filter(has_text="Taken back")).to_be_visible()
+
+
 def test_visible_and_uv_stand_side_by_side(viewer: Page) -> None:
     visible = viewer.get_by_role("img", name=re.compile("A01 drop 1, visible"))
     uv = viewer.get_by_role("img", name=re.compile("A01 drop 1, UV"))
@@ -42,17 +48,22 @@ def test_visible_and_uv_stand_side_by_side(viewer: Page) -> None:
 
 def test_images_zoom_to_the_pixel_and_keep_together(viewer: Page) -> None:
     levels = viewer.locator(".zoom-level")
-    before = [int(text.split()[0]) for text in levels.all_inner_texts()]
+    expect(levels).to_have_count(2)
+
+    def percent() -> list[int]:
+        return [int(at_rest(level).split()[0]) for level in levels.all()]
+
+    before = percent()
     viewer.keyboard.press("+")
-    expect(levels.first).not_to_have_text(f"{before[0]} %")
-    viewer.wait_for_timeout(500)
-    after = [int(text.split()[0]) for text in levels.all_inner_texts()]
+    for level, was in zip(levels.all(), before, strict=True):
+        expect(level).not_to_have_text(f"{was} %")
+    after = percent()
     assert after[0] > before[0]
     assert after[1] > before[1]
     viewer.locator(".deep-zoom").first.hover()
     viewer.mouse.wheel(0, -600)
-    viewer.wait_for_timeout(500)
-    assert int(levels.first.inner_text().split()[0]) > after[0]
+    expect(levels.first).not_to_have_text(f"{after[0]} %")
+    assert percent()[0] > after[0]
     viewer.keyboard.press("p")
     expect(levels.first).to_have_text("100 %")
     viewer.keyboard.press("f")
@@ -89,6 +100,7 @@ def test_buttons_do_what_keys_do(viewer: Page) -> None:
     viewer.get_by_role("button", name="Crystals, 3-D").click()
     expect(heading(viewer)).to_have_text("A01 drop 2")
     viewer.locator(".toast").get_by_role("button", name="Undo").click()
+    taken_back(viewer)
     expect(heading(viewer)).to_have_text("A01 drop 1")
     expect(said(viewer)).to_have_count(0)
 
@@ -99,6 +111,7 @@ def test_scoring_by_keys_goes_on_by_itself_and_can_be_undone(viewer: Page, share
     viewer.keyboard.press("3")
     expect(heading(viewer)).to_have_text("A02 drop 1")
     viewer.keyboard.press("z")
+    taken_back(viewer)
     expect(heading(viewer)).to_have_text("A01 drop 2")
     expect(said(viewer)).to_have_count(0)
     viewer.keyboard.press("k")
@@ -122,12 +135,13 @@ def test_blind_scoring_hides_the_model_and_is_recorded(viewer: Page, shared_serv
     expect(viewer.get_by_test_id("model-score")).to_have_count(0)
     expect(viewer.locator(".pane figcaption")).to_have_text(["Visible", "UV"])
     expect(viewer.get_by_label("Time course")).not_to_contain_text("%")
-    viewer.keyboard.press("o")
+    with viewer.expect_response(lambda answer: answer.request.method == "POST" and "/annotations" in answer.url):
+        viewer.keyboard.press("o")
     expect(heading(viewer)).to_have_text("A01 drop 2")
-    viewer.wait_for_timeout(300)
     newest = viewer.request.get(f"{shared_server.url}/api/v1/drops/1/annotations").json()[0]
     assert (newest["label"], newest["score_visible"]) == ("other", False)
     viewer.keyboard.press("z")
+    taken_back(viewer)
     expect(heading(viewer)).to_have_text("A01 drop 1")
     viewer.keyboard.press("h")
     expect(viewer.get_by_test_id("model-score")).to_be_visible()

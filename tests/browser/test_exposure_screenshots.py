@@ -8,9 +8,10 @@ from playwright.sync_api import Browser, expect
 
 from browser.conftest import Server
 from browser.exposure_session import fill_exposure_session
-from browser.test_screenshots import NARROW, UPDATE, Shot, opened, settle, taken
+from browser.test_screenshots import NARROW, UPDATE, Shot, opened, taken
+from browser.waiting import drawn
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 SHOTS = [
     Shot("exposures-light", "/exposures/1", photo=True),
@@ -41,7 +42,6 @@ def test_pages_of_exposures_are_whole_in_every_theme_and_width(
 ) -> None:
     page, console = opened(shot, chromium)
     page.goto(pictured.url + shot.path)
-    expect(page.locator(".trends, .exposure-page").first).to_be_visible(timeout=30_000)
-    settle(page)
-    page.wait_for_timeout(800)
+    expect(page.locator(".trends, .exposure-page").first).to_be_visible()
+    drawn(page)
     taken(page, console, shot, tmp_path)

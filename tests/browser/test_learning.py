@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from browser.conftest import Server
 from browser.learning_home import fill_learning_home
+from browser.waiting import A_JOB_MS
 
 pytestmark = pytest.mark.browser
 
@@ -24,21 +25,21 @@ def learning(bare_page: Page, server: Server, filled_home: Path) -> Page:
     return bare_page
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 def test_a_model_is_trained_promoted_and_given_up(learning: Page) -> None:
     page = learning
     production = page.get_by_role("region", name="In production")
     expect(production).to_contain_text("nothing was promoted yet")
     page.get_by_role("button", name="Train").click()
     candidate = page.get_by_role("region", name=re.compile("^Candidate crystals-visible-fast-head-"))
-    expect(candidate).to_be_visible(timeout=60_000)
+    expect(candidate).to_be_visible(timeout=A_JOB_MS)
     expect(candidate).to_contain_text(re.compile("The gate (lets it pass|refuses it)"))
     expect(candidate.get_by_role("row", name=re.compile("^Recall"))).to_be_visible()
     expect(candidate.locator(".checks li")).not_to_have_count(0)
     candidate.get_by_role("button", name=re.compile("^Promote")).click()
     page.keyboard.type("a test of the page")
     page.keyboard.press("Enter")
-    expect(production).to_contain_text("by Ada: a test of the page", timeout=60_000)
+    expect(production).to_contain_text("by Ada: a test of the page", timeout=A_JOB_MS)
     expect(production).to_contain_text("crystals-visible-fast-head-")
     page.get_by_role("button", name=re.compile("^Go back to")).click()
     page.keyboard.press("Enter")

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from browser.conftest import Server
+from browser.waiting import A_JOB_MS
 from browser.workspace import UNSCORED_BARCODE
 
 pytestmark = pytest.mark.browser
@@ -65,7 +66,7 @@ def test_a_plate_is_scored_from_the_browser_while_one_looks(bare_page: Page, ser
     expect(dialog).to_contain_text("drops-compact")
     dialog.get_by_role("button", name="Score").click()
     expect(dialog).to_be_hidden()
-    expect(unscored).to_have_count(0, timeout=45_000)
+    expect(unscored).to_have_count(0, timeout=A_JOB_MS)
     expect(bare_page.locator(".scoring-note")).to_contain_text("Trained on simulated drops only")
     bare_page.get_by_role("link", name="Jobs").click()
     expect(bare_page.locator(".job").first).to_contain_text(f"Scoring {UNSCORED_BARCODE}")

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import Server
+from browser.waiting import drawn, fits, until
 from browser.workspace import BARCODE, UNSCORED_BARCODE
 
 pytestmark = pytest.mark.browser
@@ -97,8 +98,13 @@ def test_all_images_of_an_inspection_are_one_lazy_page(page: Page) -> None:
     expect(pictures).to_have_count(24)
     assert pictures.locator("img").first.get_attribute("loading") == "lazy"
     page.get_by_role("radio", name="Likeliest first").click()
-    values = [float(text.split()[0].lstrip("<>")) for text in page.locator(".wall .value").all_text_contents()]
-    assert values == sorted(values, reverse=True)
+
+    def likeliest_first() -> bool:
+        texts = page.locator(".wall .value").all_text_contents()
+        values = [float(text.split()[0].lstrip("<>")) for text in texts]
+        return len(values) == 24 and values == sorted(values, reverse=True)
+
+    until(page, likeliest_first, "the likeliest come first")
     pictures.first.focus()
     page.keyboard.press("ArrowRight")
     expect(pictures.nth(1)).to_be_focused()
@@ -180,7 +186,9 @@ def test_an_empty_workspace_says_how_to_import(bare_page: Page, server: Server) 
     expect(bare_page.get_by_role("heading", name="No plates yet")).to_be_visible()
     expect(bare_page.get_by_text("structloop crystals import PATH")).to_be_visible()
     bare_page.get_by_role("button", name="Copy").click()
-    assert bare_page.evaluate("navigator.clipboard.readText()") == "structloop crystals import PATH"
+    bare_page.wait_for_function(
+        "navigator.clipboard.readText().then((text) => text === 'structloop crystals import PATH')"
+    )
 
 
 def test_an_address_that_names_nothing_says_so(page: Page, shared_server: Server) -> None:
@@ -194,8 +202,8 @@ def test_it_fits_a_phone_without_scrolling_sideways(chromium: Browser, shared_se
     for path in ("/", "/plates/1", "/plates/1/drops/1", "/hits?all=1", "/models", "/jobs"):
         page.goto(f"{shared_server.url}{path}")
         expect(page.locator(".topbar")).to_be_visible()
-        page.wait_for_timeout(300)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        drawn(page)
+        fits(page, 390, path)
     context.close()
 
 
@@ -205,13 +213,13 @@ def test_the_theme_follows_the_system_until_one_is_chosen(page: Page) -> None:
         return colour
 
     light = background()
+    root = page.locator("html")
     page.emulate_media(color_scheme="dark")
-    dark = background()
-    assert light != dark
+    expect(root).not_to_have_css("background-color", light)
     page.keyboard.press("t")
-    assert background() == light
+    expect(root).to_have_css("background-color", light)
     page.reload()
-    assert background() == light
+    expect(root).to_have_css("background-color", light)
 
 
 def test_question_mark_shows_all_keys(page: Page) -> None:

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import Console, Server
 from browser.particle_project import fill_particle_project
+from browser.waiting import drawn, fits
 from structloop.models.registry import GENERAL_PICKER
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
@@ -108,13 +109,14 @@ def test_pages_are_whole_in_every_theme_and_width(
         page.request.post(f"{pictured.url}/api/v1/curation/fill", data={"size": 50})
         page.add_init_script("localStorage.setItem('structloop.curator', 'Ada')")
     page.goto(pictured.url + shot.path.format(best=ranked["items"][0]["drop_id"], model=model, session=session))
-    settle(page)
+    drawn(page)
     if "{session}" in shot.path:
-        expect(page.get_by_role("img", name="holes in")).to_be_visible(timeout=20_000)
-        expect(page.locator(".session-numbers")).to_contain_text("possible", timeout=20_000)
+        expect(page.get_by_role("img", name="holes in")).to_be_visible()
+        expect(page.locator(".session-numbers")).to_contain_text("possible")
         for _ in range(6):
             page.keyboard.press("PageDown")
-        page.wait_for_timeout(600)
+        expect(page.get_by_role("slider", name="Exposure")).to_have_value("60")
+        drawn(page)
     if shot.path == "/plates/1" and shot.size == WIDE:
         page.locator(".plate-grid a.drop.hit").first.hover()
     taken(page, console, shot, tmp_path)
@@ -140,11 +142,11 @@ def test_particle_pages_are_whole_in_every_theme_and_width(
 ) -> None:
     page, console = opened(shot, chromium)
     page.goto(particle_pictured.url + shot.path)
-    settle(page)
-    expect(page.get_by_text("Reading the micrograph")).to_have_count(0, timeout=20_000)
+    drawn(page)
+    expect(page.get_by_text("Reading the micrograph")).to_have_count(0)
     if shot.name.startswith("micrograph"):
         expect(page.get_by_text("Picks shown", exact=True)).to_be_visible()
-        page.wait_for_timeout(600)
+        drawn(page)
     taken(page, console, shot, tmp_path)
 
 
@@ -167,7 +169,7 @@ def taken(page: Page, console: Console, shot: Shot, folder: Path) -> None:
     """Takes the picture, looks for what is broken, and keeps the picture where pictures are made."""
     picture = folder / f"{shot.name}.png"
     page.screenshot(path=picture)
-    assert page.evaluate("document.documentElement.scrollWidth") <= shot.size[0]
+    fits(page, shot.size[0], shot.name)
     assert console.complaints == []
     page.context.close()
     if not UPDATE or not shot.kept:
@@ -186,22 +188,6 @@ def taken(page: Page, console: Console, shot: Shot, folder: Path) -> None:
         reduce_colours(picture)
     assert picture.stat().st_size < LARGEST_BYTES
     shutil.copyfile(picture, IMAGES / picture.name)
-
-
-def settle(page: Page) -> None:
-    """Waits until everything in sight is drawn."""
-    expect(page.locator("main > *").first).to_be_visible()
-    expect(page.locator("[aria-busy='true'], .skeleton")).to_have_count(0, timeout=20_000)
-    expect(page.locator(".deep-zoom .canvas.waiting, canvas.mini-plate:not([data-drawn])")).to_have_count(
-        0, timeout=20_000
-    )
-    page.wait_for_function(
-        """() => [...document.images].every((image) => {
-          const box = image.getBoundingClientRect();
-          return image.complete || box.top > innerHeight || box.bottom < 0;
-        })"""
-    )
-    page.wait_for_timeout(600)
 
 
 def reduce_colours(picture: Path) -> None:

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from browser.conftest import Server
+from browser.waiting import at_rest
 from structloop.grids.sessions import RecordedSessions
 
 pytestmark = pytest.mark.browser
@@ -30,8 +31,14 @@ def session_page(empty_page: Page) -> Page:
     return empty_page
 
 
-def position(page: Page) -> int:
-    return int(page.get_by_role("slider", name="Exposure").input_value())
+def at(page: Page, position: int) -> None:
+    """Waits until so many exposures have passed."""
+    expect(page.get_by_role("slider", name="Exposure")).to_have_value(str(position))
+
+
+def best_hole(page: Page) -> Locator:
+    """The name of the hole that is best now."""
+    return page.locator(".session-table tbody tr").first.locator("td").first
 
 
 def test_a_recorded_session_is_added_from_a_file(empty_page: Page, tmp_path: Path) -> None:
@@ -49,15 +56,15 @@ def test_a_recorded_session_is_added_from_a_file(empty_page: Page, tmp_path: Pat
 
 def test_the_slider_tells_the_story(session_page: Page) -> None:
     page = session_page
-    first = page.locator(".session-reason").inner_text()
+    first = page.locator(".session-reason").text_content() or ""
     for _ in range(3):
         page.keyboard.press("PageDown")
-    assert position(page) == 30
+    at(page, 30)
     expect(page.locator(".session-reason")).not_to_have_text(first)
-    best = page.locator(".session-table tbody tr").first.locator("td").first.inner_text()
+    best = at_rest(best_hole(page))
     expect(page.locator(".session-reason")).to_contain_text(f"hole {best}")
     page.keyboard.press("ArrowLeft")
-    assert position(page) == 29
+    at(page, 29)
     page.keyboard.press("End")
     expect(page.locator(".session-reason")).to_contain_text("The session ends here")
     page.keyboard.press("Home")
@@ -70,7 +77,8 @@ def test_an_override_is_respected_and_taken_back(session_page: Page) -> None:
     page = session_page
     for _ in range(2):
         page.keyboard.press("PageDown")
-    before = page.locator(".session-table tbody tr").first.locator("td").first.inner_text()
+    at(page, 20)
+    before = at_rest(best_hole(page))
     box = page.get_by_role("img", name="holes in").bounding_box()
     assert box is not None
     page.get_by_role("radio", name="Square").click()
@@ -90,7 +98,7 @@ def test_an_override_is_respected_and_taken_back(session_page: Page) -> None:
     expect(force).to_be_disabled()
     page.keyboard.press("z")
     expect(page.get_by_role("list", name="Overrides")).to_have_count(0)
-    expect(page.locator(".session-table tbody tr").first.locator("td").first).to_have_text(before)
+    expect(best_hole(page)).to_have_text(before)
 
 
 def test_settings_that_make_no_sense_are_said(session_page: Page) -> None:

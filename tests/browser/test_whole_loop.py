@@ -7,7 +7,6 @@ by somebody else, as in any laboratory that has used the program before.
 import json
 import os
 import re
-import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from playwright.sync_api import Locator, Page, expect
 from browser.conftest import Server
 from browser.loop_home import FRONT, LABELLED, NEXT, Truth, fill_loop_home
 from browser.test_screenshots import IMAGES, LARGEST_BYTES, NARROW, UPDATE, WIDE, reduce_colours
+from browser.waiting import A_JOB_MS, drawn, fits, until
 
 pytestmark = pytest.mark.browser
 
@@ -26,6 +26,7 @@ PICTURES = os.environ.get("STRUCTLOOP_TEST_LOOP_PICTURES")
 """A folder for pictures of every page on the way, in both themes and widths."""
 KEPT = ("disagreements", "learning")
 """Pictures for the documentation, made again with the others (see `test_screenshots`)."""
+DIALOGS_FIT = "[...document.querySelectorAll('dialog[open]')].every((one) => one.scrollWidth <= one.clientWidth)"
 TRAINED = re.compile("^Candidate crystals-visible-fast-head-")
 
 
@@ -46,10 +47,11 @@ def loop(bare_page: Page, server: Server) -> tuple[Page, Truth]:
     plates = {plate["barcode"]: plate["id"] for plate in call(server, "/plates")["items"]}
     for barcode in (FRONT, *LABELLED):
         call(server, f"/plates/{plates[barcode]}/score", {})
-    until = time.monotonic() + 90
-    while any(job["state"] in ("queued", "running") for job in call(server, "/jobs")["items"]):
-        assert time.monotonic() < until, "the plates were not scored"
-        time.sleep(0.2)
+
+    def idle() -> bool:
+        return all(job["state"] not in ("queued", "running") for job in call(server, "/jobs")["items"])
+
+    until(bare_page, idle, "the plates are scored")
     bare_page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
     bare_page.goto(server.url)
     return bare_page, truth
@@ -59,15 +61,14 @@ def look(page: Page, name: str) -> None:
     """The page fits into a narrow window, too; pictures are taken where they are asked for."""
     for size in (NARROW, WIDE):
         page.set_viewport_size({"width": size[0], "height": size[1]})
-        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], f"{name} is too wide"
-        dialog = "[...document.querySelectorAll('dialog[open]')].every((one) => one.scrollWidth <= one.clientWidth)"
-        assert page.evaluate(dialog), f"what {name} asks is too wide"
+        fits(page, size[0], name)
+        until(page, lambda: bool(page.evaluate(DIALOGS_FIT)), f"what {name} asks fits {size[0]} px")
         if PICTURES is None and not (UPDATE and name in KEPT):
             continue
-        expect(page.locator(".toast")).to_have_count(0, timeout=20_000)
+        expect(page.locator(".toast")).to_have_count(0)
         for theme in ("dark", "light"):
             page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
-            page.wait_for_timeout(400)
+            drawn(page)
             picture = Path(PICTURES or IMAGES) / f"{name}{'' if size == WIDE else '-narrow'}-{theme}.png"
             if PICTURES is not None:
                 picture.parent.mkdir(parents=True, exist_ok=True)
@@ -97,12 +98,17 @@ def sit_down(page: Page, curator: str) -> None:
     page.keyboard.press("Enter")
 
 
-def answer(page: Page, key: Callable[[str], str], count: int) -> None:
-    """The curator answers so many drops by keys."""
+def said_by(heading: Locator) -> str:
+    """What a heading says, whether it is in sight or not."""
+    return heading.text_content() or ""
+
+
+def answer(page: Page, key: Callable[[str], str], count: int, *, before: int = 0) -> None:
+    """The curator answers so many drops by keys, after others before them."""
     heading = page.locator(".drop-head .crumbs")
-    for number in range(1, count + 1):
+    for number in range(before + 1, before + count + 1):
         expect(page.locator(".drop-page")).to_have_attribute("aria-busy", "false")
-        page.keyboard.press(key(heading.inner_text()))
+        page.keyboard.press(key(said_by(heading)))
         expect(page.get_by_test_id("answered").or_(page.get_by_text("That was all for you"))).to_have_text(
             re.compile(rf"^{number}\b|That was all")
         )
@@ -113,7 +119,7 @@ def place_of(heading: str) -> tuple[str, str]:
     return barcode, well
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_what_people_settle_scores_the_next_plate(loop: tuple[Page, Truth], server: Server) -> None:
     page, truth = loop
 
@@ -131,9 +137,9 @@ def test_what_people_settle_scores_the_next_plate(loop: tuple[Page, Truth], serv
     for cell in range(6):
         well = page.get_by_role("heading", level=1)
         expect(page.locator(".drop-page")).to_have_attribute("aria-busy", "false")
-        drop = ".".join(re.findall(r"[A-H]\d\d|\d+$", well.inner_text()))
+        drop = ".".join(re.findall(r"[A-H]\d\d|\d+$", said_by(well)))
         said[drop] = truth[FRONT, drop[:3]] != (drop == denied)
-        before = well.inner_text()
+        before = said_by(well)
         page.keyboard.press("9" if said[drop] else "o")
         if cell < 5:
             expect(well).not_to_have_text(before)
@@ -171,12 +177,10 @@ def test_what_people_settle_scores_the_next_plate(loop: tuple[Page, Truth], serv
     page.get_by_role("button", name="Fill the queue").click()
     expect(page.locator(".drop-head .crumbs")).to_be_visible()
     look(page, "curation")
-    page.keyboard.press(rightly(page.locator(".drop-head .crumbs").inner_text()))
+    answer(page, rightly, 1, before=len(disputed))
     sit_down(page, "Ben")
     answer(page, lambda heading: "o" if rightly(heading) == "c" else "c", 1)
-    for _ in disputed:
-        expect(page.locator(".drop-page")).to_have_attribute("aria-busy", "false")
-        page.keyboard.press(rightly(page.locator(".drop-head .crumbs").inner_text()))
+    answer(page, rightly, len(disputed), before=1)
     sit_down(page, "Cleo")
     expect(page.get_by_text("2 given, which differ; 2 equal ones settle it")).to_be_visible()
     answer(page, rightly, 1)
@@ -193,10 +197,10 @@ def test_what_people_settle_scores_the_next_plate(loop: tuple[Page, Truth], serv
     look(page, "build")
     page.get_by_role("textbox", name="Why").fill("the first four plates")
     page.get_by_role("button", name="Build", exact=True).click()
-    expect(page.get_by_role("link", name="crystals/visible#1").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("link", name="crystals/visible#1").first).to_be_visible()
     page.keyboard.press("n")
     candidate = page.get_by_role("region", name=TRAINED)
-    expect(candidate).to_be_visible(timeout=60_000)
+    expect(candidate).to_be_visible(timeout=A_JOB_MS)
     # Six images say little: the page tells why the gate refuses, and a person may overrule it with a reason.
     expect(candidate).to_contain_text("The gate refuses it")
     expect(candidate.locator(".checks .refused")).to_contain_text([re.compile("20 are needed")])
@@ -208,8 +212,8 @@ def test_what_people_settle_scores_the_next_plate(loop: tuple[Page, Truth], serv
     look(page, "despite-gate")
     page.keyboard.press("Enter")
     production = page.get_by_role("region", name="In production")
-    expect(production).to_contain_text("by Cleo: the test plate is small", timeout=60_000)
-    model = production.get_by_role("link").first.inner_text()
+    expect(production).to_contain_text("by Cleo: the test plate is small", timeout=A_JOB_MS)
+    model = production.get_by_role("link").first.text_content() or ""
     assert model.startswith("crystals-visible-fast-head-")
 
     # The next plate is scored by it, and the page says so.
@@ -217,8 +221,8 @@ def test_what_people_settle_scores_the_next_plate(loop: tuple[Page, Truth], serv
     page.get_by_role("button", name="Score", exact=True).click()
     expect(page.get_by_role("dialog")).to_contain_text(f"visible: {model}, UV: drops-compact")
     page.get_by_role("dialog").get_by_role("button", name="Score", exact=True).click()
-    expect(page.locator(".scoring-note")).to_contain_text(f"visible: {model}", timeout=60_000)
-    expect(page.locator(".plate-grid a.drop.unscored")).to_have_count(0, timeout=30_000)
+    expect(page.locator(".scoring-note")).to_contain_text(f"visible: {model}", timeout=A_JOB_MS)
+    expect(page.locator(".plate-grid a.drop.unscored")).to_have_count(0)
 
     # From a score to the model, the data set, those who labelled and those who curated.
     cells(page).first.click()
@@ -243,7 +247,7 @@ def test_what_people_settle_scores_the_next_plate(loop: tuple[Page, Truth], serv
     for _ in range(4):
         well = page.get_by_role("heading", level=1)
         expect(page.locator(".drop-page")).to_have_attribute("aria-busy", "false")
-        before = well.inner_text()
+        before = said_by(well)
         page.keyboard.press("c" if truth[NEXT, place_of(f"{NEXT} {before}")[1]] else "o")
         expect(well).not_to_have_text(before)
     page.get_by_role("link", name="Learning", exact=True).click()
