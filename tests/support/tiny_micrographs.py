@@ -32,10 +32,11 @@ def tiny_micrograph(
         place = draw.uniform((16 + border, 16 + border), (width - 16 - border, height - 16 - border))
         if all(np.hypot(*(place - other)) > 24 for other in found):
             found.append(place)
-    y, x = np.mgrid[:height, :width]
+    y, x = np.ogrid[:height, :width]
     dark = np.zeros((height, width))
     for px, py in found:
-        dark += np.hypot(x - px, y - py) < DIAMETER_PX / 2
+        near = tuple(slice(max(0, int(at - DIAMETER_PX)), int(at + DIAMETER_PX) + 1) for at in (py, px))
+        dark[near] += np.hypot(x[:, near[1]] - px, y[near[0]] - py) < DIAMETER_PX / 2
     pixels = 20.0 - ndimage.gaussian_filter(dark, 1.5) + draw.normal(0, noise, dark.shape)
     if border:
         pixels = np.pad(pixels[border:-border, border:-border], border, mode="edge")

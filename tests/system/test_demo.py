@@ -9,6 +9,7 @@ import pytest
 from structloop.crystals.platelist import list_plates
 from structloop.crystals.platemap import plate_map
 from structloop.store import Database
+from support.processes import WITHIN_S
 
 PROGRAM = """
 from structloop.cli import demo
@@ -26,7 +27,7 @@ main()
 
 def run_demo(option: str) -> str:
     arguments = [sys.executable, "-c", PROGRAM, "demo", option]
-    result = subprocess.run(arguments, capture_output=True, text=True, timeout=150, check=False)
+    result = subprocess.run(arguments, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 

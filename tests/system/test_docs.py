@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from structloop.core.settings import Settings
+from support.processes import WITHIN_S
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -76,7 +77,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", [page for page in PAGES if any(block.runs for block in blocks(DOCS / page))])
 def test_the_code_of_a_page_runs(page: str, simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = tmp_path / "work"
@@ -92,9 +93,8 @@ def test_the_code_of_a_page_runs(page: str, simulated: Path, tmp_path: Path, mon
             exec(compile(block.text, place, "exec"), namespace)  # noqa: S102  # the documentation's own code
         elif block.language in {"console", "bash"}:
             script = "\n".join(commands(block))
-            result = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, timeout=120, check=False
-            )
+            command = ["bash", "-euo", "pipefail", "-c", script]
+            result = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, check=False)
             assert result.returncode == 0, f"{place}\n{script}\n{result.stdout}{result.stderr}"
         elif block.language == "toml":
             Settings.model_validate(tomllib.loads(block.text))

@@ -1,16 +1,12 @@
 """A folder of simulated movies with mixed faults fills while it is watched; the watch is killed and started again."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from subprocess import Popen
 
 import numpy as np
 import pytest
@@ -24,10 +20,10 @@ from structloop.store import Database
 from structloop.store.tables import ProcessedExposure
 from support.exposures import write_no_frames, write_not_numbers
 from support.movies import write_mrc_movie
+from support.processes import WITHIN_S, started, until
 
 SIDE_PX, FRAMES, PIXEL_ANGSTROM = 288, 6, 1.5
 FINE = 7
-TIMEOUT_S = 90.0
 PLAIN = Recipe(
     film_edge=0, film_below=0, contamination=0, aggregates=0, crystalline=0, beads=0, tilted=0, drifting=0, empty=0
 )
@@ -42,27 +38,10 @@ def simulated(path: Path, seed: int, angstrom: float | None = PIXEL_ANGSTROM) ->
     return write_mrc_movie(path, np.stack(list(frames)).astype(np.int16), angstrom)
 
 
-def watch(home: Path, folder: Path, out: Path, gain: Path, *more: str) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"STRUCTLOOP_HOME": str(home), "OMP_NUM_THREADS": "1", "STRUCTLOOP_SETTLE_S": "0.5"}
-    command = [
-        "micrographs",
-        "watch",
-        str(folder),
-        "--out",
-        str(out),
-        "--gain",
-        str(gain),
-        "--threads",
-        "1",
-        "--no-condition",
-    ]
-    with (home / "output.txt").open("a") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "structloop", *command, "--workers", "2", *more],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+def watching(output: Path, folder: Path, out: Path, gain: Path, *more: str) -> AbstractContextManager[Popen[bytes]]:
+    where = ("micrographs", "watch", str(folder), "--out", str(out), "--gain", str(gain))
+    how = ("--threads", "1", "--no-condition", "--workers", "2")
+    return started(output, *where, *how, *more, STRUCTLOOP_SETTLE_S="0.5")
 
 
 def lines(out: Path) -> list[dict[str, object]]:
@@ -72,20 +51,12 @@ def lines(out: Path) -> list[dict[str, object]]:
     return [json.loads(line)["record"] for line in path.read_text().split("\n")[:-1]]
 
 
-def until(found: Callable[[], bool], process: subprocess.Popen[bytes], home: Path) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not found():
-        assert process.poll() is None, (home / "output.txt").read_text()
-        assert time.monotonic() < deadline, (home / "output.txt").read_text()
-        time.sleep(0.05)
-
-
 def rename_in(source: Path, folder: Path) -> None:
     source.replace(folder / source.name)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 def test_nothing_twice_nothing_lost(home: Path, tmp_path: Path) -> None:
     made, folder, out = tmp_path / "made", tmp_path / "raw", tmp_path / "out"
     made.mkdir()
@@ -106,17 +77,19 @@ def test_nothing_twice_nothing_lost(home: Path, tmp_path: Path) -> None:
 
     for path in order[:4]:
         rename_in(path, folder)
-    process = watch(home, folder, out, gain)
-    until(lambda: len(lines(out)) >= 2, process, home)
-    for path in order[4:7]:
-        rename_in(path, folder)
-    # A slow copy: the file stops growing for longer than a file must be still.
-    (folder / "slow.mrcs").write_bytes(whole[:200_000])
-    assert watch(home, folder, out, gain).wait(TIMEOUT_S) == 1
-    until(lambda: "slow" in [each["name"] for each in lines(out)], process, home)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert f"{out} is being filled by another process" in (home / "output.txt").read_text()
+    output, refused = tmp_path / "output.txt", tmp_path / "refused.txt"
+    with watching(output, folder, out, gain) as process:
+        until(lambda: len(lines(out)) >= 2, process, output)
+        for path in order[4:7]:
+            rename_in(path, folder)
+        # A slow copy: the file stops growing for longer than a file must be still.
+        (folder / "slow.mrcs").write_bytes(whole[:200_000])
+        with watching(refused, folder, out, gain) as second:
+            assert second.wait(WITHIN_S) == 1
+        until(lambda: "slow" in [each["name"] for each in lines(out)], process, output)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert f"{out} is being filled by another process" in refused.read_text()
 
     # It dies with half a line, the rest comes, a movie that was done is written again, and one is not there any more.
     before = lines(out)
@@ -129,8 +102,8 @@ def test_nothing_twice_nothing_lost(home: Path, tmp_path: Path) -> None:
     )
     for path in order[7:]:
         rename_in(path, folder)
-    process = watch(home, folder, out, gain, "--until-idle", "2")
-    assert process.wait(TIMEOUT_S) == 0, (home / "output.txt").read_text()
+    with watching(output, folder, out, gain, "--until-idle", "2") as process:
+        assert process.wait(WITHIN_S) == 0, output.read_text()
 
     assert lines(out)[: len(before)] == before
     times = Counter(str(each["name"]) for each in lines(out))

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from support.crystals_on_disk import write_plate
+from support.processes import WITHIN_S, started, until
 
 MAIN = [sys.executable, "-m", "structloop"]
 
 
 def structloop(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    result = subprocess.run([*MAIN, *arguments], capture_output=True, text=True, timeout=55, check=False)
+    result = subprocess.run([*MAIN, *arguments], capture_output=True, text=True, timeout=WITHIN_S, check=False)
     if check:
         assert result.returncode == 0, result.stdout + result.stderr
     return result
@@ -102,12 +102,11 @@ def test_layouts_are_listed_the_facilitys_own_first(tmp_path: Path) -> None:
 def test_a_killed_command_is_finished_by_the_next_one(tmp_path: Path) -> None:
     for day in range(1, 9):
         write_plate(tmp_path / "store", wells=96, drops=3, folder=f"97wo_2021-09-0{day}_RI1000-0276-3drop")
-    command = [*MAIN, "crystals", "import", str(tmp_path / "store")]
+    command = ("crystals", "import", str(tmp_path / "store"))
     home = tmp_path / "home"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 40
-        while time.monotonic() < deadline and not ((home / "structloop.db").exists() and _some(home)):
-            time.sleep(0.02)
+    output = tmp_path / "output.txt"
+    with started(output, *command) as process:
+        until(lambda: (home / "structloop.db").exists() and _some(home), process, output)
         process.kill()
     kept, _ = imported(home)
     assert 0 < kept < 8 * 288

@@ -11,6 +11,7 @@ import pytest
 from structloop.imaging.star_syntax import parse_star
 from structloop.micrographs.ctf.files import read_ctf_table, write_micrographs_ctf
 from structloop.schema.ctf import CtfEstimate, CtfTable
+from support.processes import WITHIN_S
 
 pytestmark = pytest.mark.skipif(
     shutil.which("relion_preprocess") is None, reason="relion_preprocess is not there (apt-get install relion)"
@@ -48,7 +49,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(project: Path, *command: str) -> str:
-    result = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=50, check=False)
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     assert result.returncode == 0, result.stdout[-500:] + result.stderr[-1500:]
     return result.stdout
 

@@ -19,6 +19,7 @@ from structloop.micrographs.ctf.files import read_ctf_table
 from structloop.micrographs.motion.relion import read_corrected_micrographs
 from structloop.store import Database
 from support.exposures import write_exposure
+from support.processes import WITHIN_S
 
 pytestmark = pytest.mark.skipif(
     shutil.which("relion_preprocess") is None, reason="relion_preprocess is not there (apt-get install relion)"
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def relion(project: Path, *command: str) -> None:
-    result = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=50, check=False)
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     assert result.returncode == 0, result.stdout[-500:] + result.stderr[-1500:]
 
 

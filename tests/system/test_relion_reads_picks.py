@@ -20,6 +20,7 @@ from structloop.particles.coordinates import described_by, read_coordinates, rea
 from structloop.particles.coordinates.micrograph_lists import with_size
 from structloop.particles.coordinates.optics import with_optics
 from structloop.schema.particles import MicrographPicks, PickSet
+from support.processes import WITHIN_S
 
 pytestmark = pytest.mark.skipif(
     shutil.which("relion_preprocess") is None, reason="relion_preprocess is not there (apt-get install relion)"
@@ -126,7 +127,7 @@ def extract(project: Path, name: str, *arguments: str, micrographs: str = "micro
         cwd=project,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=WITHIN_S,
         check=False,
     )
     said = re.search(r"STAR file with (\d+) particles", result.stdout)

@@ -1,14 +1,12 @@
 """`kill -9` in the middle of scoring, by the real command line: it finishes, nothing twice, nothing missing."""
 
 import csv
-import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
+from subprocess import Popen
 
 import numpy as np
 import pytest
@@ -18,11 +16,11 @@ from sqlalchemy import func, select
 from structloop.jobs import JobQueue, Worker, Workspace, open_workspace
 from structloop.schema.events import JobState
 from structloop.store.tables import ExperimentScore, ImageScore, Scoring
+from support.processes import WITHIN_S, started, until
 from support.tiny_models import TINY, add_tiny_model
 
 # Two inspections of 36 wells: enough batches to be killed between, few enough for a test.
 IMAGES = 72
-TIMEOUT_S = 50.0
 
 
 @pytest.fixture
@@ -47,21 +45,16 @@ def workspace(home: Path, database_url: str, tmp_path: Path) -> Iterator[Workspa
         yield workspace
 
 
-def start(workspace: Workspace, *arguments: str) -> subprocess.Popen[bytes]:
+def running(workspace: Workspace, *arguments: str) -> AbstractContextManager[Popen[bytes]]:
     """The command line in a process of its own; what it prints goes to `output_file`."""
-    environment = os.environ | {
-        "STRUCTLOOP_HOME": str(workspace.home),
-        "STRUCTLOOP_DATABASE_URL": workspace.settings.resolved_database_url,
-        "STRUCTLOOP_BATCH_SIZE": "1",
-        "STRUCTLOOP_RUNTIME": "torch",
-        "STRUCTLOOP_THREADS": "1",
-        "STRUCTLOOP_SETTLE_S": "0",
-        "OMP_NUM_THREADS": "1",
-    }
-    with output_file(workspace).open("w") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "structloop", *arguments], env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
+    return started(
+        output_file(workspace),
+        *arguments,
+        STRUCTLOOP_DATABASE_URL=workspace.settings.resolved_database_url,
+        STRUCTLOOP_BATCH_SIZE="1",
+        STRUCTLOOP_RUNTIME="torch",
+        STRUCTLOOP_SETTLE_S="0",
+    )
 
 
 def output_file(workspace: Workspace) -> Path:
@@ -76,22 +69,26 @@ def scored(workspace: Workspace) -> dict[int, datetime]:
     return {row.image_id: row.created_at for row in rows}
 
 
-def kill_when_some_are_scored(workspace: Workspace, process: subprocess.Popen[bytes], enough: int = 5) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while len(scored(workspace)) < enough:
-        assert process.poll() is None, output_file(workspace).read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+def kill_when_some_are_scored(workspace: Workspace, *arguments: str, enough: int = 5) -> None:
+    with running(workspace, *arguments) as process:
+        until(lambda: len(scored(workspace)) >= enough, process, output_file(workspace))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def ended(workspace: Workspace, *arguments: str) -> tuple[int, str]:
+    """The exit status and what was printed."""
+    with running(workspace, *arguments) as process:
+        code = process.wait(WITHIN_S)
+    return code, output_file(workspace).read_text()
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_a_killed_scoring_is_finished_by_the_next_worker(workspace: Workspace, plate: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.csv"
     command = ("crystals", "score", str(plate), "--model", TINY, "--out", str(out))
-    kill_when_some_are_scored(workspace, start(workspace, *command))
+    kill_when_some_are_scored(workspace, *command)
     before = scored(workspace)
     assert 0 < len(before) < IMAGES, "killed too late to show anything"
     assert not out.exists()
@@ -100,13 +97,12 @@ def test_a_killed_scoring_is_finished_by_the_next_worker(workspace: Workspace, p
     assert (job.kind, job.state) == ("crystals.score", JobState.RUNNING)
 
     with Worker(workspace):
-        queue.wait(job.id, timeout_s=TIMEOUT_S)
+        queue.wait(job.id, timeout_s=WITHIN_S)
     after = scored(workspace)
     assert len(after) == IMAGES
     assert {image: after[image] for image in before} == before
 
-    code = start(workspace, *command).wait(TIMEOUT_S)
-    output = output_file(workspace).read_text()
+    code, output = ended(workspace, *command)
     assert code == 0, output
     assert f"0 images scored now, {IMAGES} known already" in output
     assert scored(workspace) == after
@@ -121,16 +117,15 @@ def test_a_killed_scoring_is_finished_by_the_next_worker(workspace: Workspace, p
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_the_same_command_after_a_kill_takes_up_the_same_job(workspace: Workspace, plate: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.json"
     command = ("crystals", "score", str(plate), "--model", TINY, "--out", str(out), "--quiet")
     for _ in range(2):
         enough = len(scored(workspace)) + 5
-        kill_when_some_are_scored(workspace, start(workspace, *command), enough)
+        kill_when_some_are_scored(workspace, *command, enough=enough)
     before = scored(workspace)
-    code = start(workspace, *command).wait(2 * TIMEOUT_S)
-    assert (code, output_file(workspace).read_text()) == (0, "")
+    assert ended(workspace, *command) == (0, "")
     after = scored(workspace)
     assert len(after) == IMAGES
     assert {image: after[image] for image in before} == before

@@ -19,7 +19,7 @@ from structloop.simulation.grids import truth as scene
 from support.screening import open_simulated, over_serialem, screened
 
 # Four whole screenings: longer than other tests where the machine is busy.
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(400)
 
 PLAN = ScreeningPlan(slots=(1, 2, 3, 4), atlas_columns=3, atlas_rows=3)
 

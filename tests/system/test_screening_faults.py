@@ -54,6 +54,7 @@ from structloop.schema.acquisition import (
     WaitReady,
 )
 from structloop.simulation.grids import Cassette
+from support.processes import WITHIN_S
 
 ACTIONS: tuple[Action, ...] = (
     LoadGrid(slot=2),
@@ -179,7 +180,7 @@ def test_each_fault_ends_in_its_documented_state(action: Action, fault: Fault, t
     for moment in MOMENTS:
         folder = tmp_path / moment.name
         planned = PlannedFault(fault, action.kind, when=moment.when, carried_out=moment.carried_out)
-        outcome = asyncio.run(asyncio.wait_for(run(folder, action, planned), timeout=30))
+        outcome = asyncio.run(asyncio.wait_for(run(folder, action, planned), timeout=WITHIN_S))
         entries = read_journal(folder).entries
         failed = [entry for entry in entries if entry.entry == "failed" and entry.key == "tried"]
         assert failed, f"{moment.name}: the journal says nothing of the fault"
@@ -219,7 +220,7 @@ LASTING = tuple(product((Fault.STAGE_JAM, Fault.CONNECTION_LOST, Fault.CAMERA_TI
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: str(action.kind))
 def test_a_fault_that_stays_ends_too(action: Action, fault: Fault, times: int, tmp_path: Path) -> None:
     planned = PlannedFault(fault, action.kind, when=When.BEFORE, times=times)
-    outcome = asyncio.run(asyncio.wait_for(run(tmp_path, action, planned), timeout=30))
+    outcome = asyncio.run(asyncio.wait_for(run(tmp_path, action, planned), timeout=WITHIN_S))
     assert outcome.ended in {"done", "skipped", "stopped"}
     if outcome.ended == "done":
         assert fault is Fault.DEWAR_FILLING, "only dewars become full by waiting"

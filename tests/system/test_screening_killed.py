@@ -25,9 +25,10 @@ from structloop.instruments.simulated.truth import SELF_MADE, Truth
 from structloop.schema.acquisition import EXPOSING
 from structloop.testing.serialem_program import FakeSerialEM
 from structloop.testing.serialem_server import Disturbance, Trouble, serving
+from support.processes import WITHIN_S
 from support.screening import QUICK, Moment, open_simulated, screen_until
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(400)
 
 TRIES = 60
 
@@ -183,7 +184,7 @@ def test_killed_while_serialem_exposes_it_is_not_repeated(processes: ForkServerC
         # Five shots with Record's parameters go well before: the tiles of the atlas and the square.
         server.disturbances.append(Disturbance(Trouble.SILENT_AFTER, "Record", skip=5))
         first.start()
-        until = time.monotonic() + 90
+        until = time.monotonic() + WITHIN_S
         while records() == 0 and time.monotonic() < until:
             assert first.is_alive(), "it ended before it exposed"
             time.sleep(0.005)

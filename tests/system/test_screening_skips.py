@@ -21,6 +21,7 @@ from structloop.instruments.runner import Runner
 from structloop.instruments.simulated import PlannedFault, SimulatedMicroscope, When
 from structloop.instruments.simulated.truth import Truth
 from structloop.schema.acquisition import Fault, MicroscopeState
+from support.processes import WITHIN_S
 from support.screening import open_simulated
 
 PLAN = ScreeningPlan(
@@ -57,7 +58,7 @@ def run(folder: Path, *faults: PlannedFault) -> tuple[ScreeningReport, Simulated
     microscope = open_simulated("simulated://?seed=1&grids=2&camera=128&measure=model")
     for fault in faults:
         microscope.inject(fault)
-    report = asyncio.run(asyncio.wait_for(_screen(microscope, folder), timeout=30))
+    report = asyncio.run(asyncio.wait_for(_screen(microscope, folder), timeout=WITHIN_S))
     assert Truth(microscope).exposed_twice() == []
     return report, microscope
 

@@ -40,6 +40,7 @@ from structloop.schema.acquisition import (
 from structloop.testing.serialem_bench import BenchMicroscope
 from structloop.testing.serialem_program import FakeSerialEM
 from structloop.testing.serialem_server import Disturbance, Trouble, serving
+from support.processes import WITHIN_S
 
 ACTIONS: tuple[Action, ...] = (
     LoadGrid(slot=2),
@@ -59,7 +60,8 @@ ACTIONS: tuple[Action, ...] = (
 )
 STOPS = frozenset({Trouble.STOP_BEFORE, Trouble.STOP_DURING})
 SILENT = frozenset({Trouble.SILENT_BEFORE, Trouble.SILENT_AFTER})
-TIMEOUT_S = 1.0
+SILENT_S, ANSWERING_S = 1.5, 20.0
+"""How long an answer is waited for: short where none comes, long enough for a busy machine where one does."""
 
 
 class HurriedClock(WallClock):
@@ -79,10 +81,11 @@ class Outcome:
 
 async def run(folder: Path, action: Action, trouble: Trouble, skip: int) -> Outcome:
     bench = BenchMicroscope()
+    answers_s = SILENT_S if trouble in SILENT else ANSWERING_S
     with serving(FakeSerialEM(bench), header_pause_s=0.0) as server:
-        microscope = open_microscope(f"serialem://127.0.0.1:{server.port}?timeout={TIMEOUT_S:g}")
+        microscope = open_microscope(f"serialem://127.0.0.1:{server.port}?timeout={answers_s:g}")
         timeouts = Timeouts(
-            dict.fromkeys(DEFAULT_TIMEOUTS_S, TIMEOUT_S), connect_s=5.0, state_s=TIMEOUT_S, abort_s=TIMEOUT_S
+            dict.fromkeys(DEFAULT_TIMEOUTS_S, answers_s), connect_s=ANSWERING_S, state_s=answers_s, abort_s=answers_s
         )
         with Journal.open(folder) as journal:
             clock = HurriedClock()
@@ -136,7 +139,7 @@ def test_silence(action: Action, trouble: Trouble, tmp_path: Path) -> None:
 
 
 def check(folder: Path, action: Action, trouble: Trouble, skip: int) -> None:
-    outcome = asyncio.run(asyncio.wait_for(run(folder, action, trouble, skip), timeout=40))
+    outcome = asyncio.run(asyncio.wait_for(run(folder, action, trouble, skip), timeout=WITHIN_S))
     assert outcome.ended in documented(action, trouble), (skip, outcome.ended)
     entries = read_journal(folder).entries
     told = {entry.entry for entry in entries if getattr(entry, "key", None) == "tried"}

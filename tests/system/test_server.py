@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from support.processes import WITHIN_S
+
 
 @contextmanager
 def server(home: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
@@ -43,7 +45,7 @@ def server(home: Path, **variables: str) -> Iterator[tuple[subprocess.Popen[str]
 
 
 def get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # always http://127.0.0.1
+    with urllib.request.urlopen(url, timeout=WITHIN_S) as answer:  # noqa: S310  # always http://127.0.0.1
         return json.loads(answer.read())
 
 
@@ -51,12 +53,12 @@ def post(url: str, body: dict[str, object]) -> Any:
     request = urllib.request.Request(  # noqa: S310  # always http://127.0.0.1
         url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # always http://127.0.0.1
+    with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:  # noqa: S310  # always http://127.0.0.1
         return json.loads(answer.read())
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_a_browser_imports_a_folder_and_hears_of_it(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "rawimages" / "2026" / "EM0001" / "1"
     folder.mkdir(parents=True)
@@ -69,7 +71,7 @@ def test_a_browser_imports_a_folder_and_hears_of_it(home: Path, tmp_path: Path) 
         listening = threading.Thread(target=_listen, args=(f"{url}/api/v1/events", heard), daemon=True)
         listening.start()
         job = post(f"{url}/api/v1/imports", {"path": str(tmp_path / "rawimages")})
-        until = time.monotonic() + 40
+        until = time.monotonic() + WITHIN_S
         while get(f"{url}/api/v1/jobs/{job['id']}")["state"] not in ("succeeded", "failed"):
             assert time.monotonic() < until
             time.sleep(0.1)
@@ -80,12 +82,12 @@ def test_a_browser_imports_a_folder_and_hears_of_it(home: Path, tmp_path: Path) 
             time.sleep(0.1)
         # A listener stays connected; the server ends all the same.
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
-        listening.join(10)
+        assert process.wait(WITHIN_S) == 0
+        listening.join(WITHIN_S)
         assert not listening.is_alive()
 
 
 def _listen(url: str, heard: list[str]) -> None:
-    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  # always http://127.0.0.1
+    with urllib.request.urlopen(url, timeout=WITHIN_S) as answer:  # noqa: S310  # always http://127.0.0.1
         for line in answer:
             heard.append(line.decode().strip())  # noqa: PERF401  # one by one, as they come
