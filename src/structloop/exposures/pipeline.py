@@ -158,7 +158,9 @@ def process_exposure(
 def places_of(metadata: ExposureMetadata, movie: FoundMovie) -> dict[str, Any]:
     """Columns of where and when an exposure was taken; without any word of it, when its file was changed last."""
     taken = metadata.taken_at or _time_of(movie)
-    return {"grid": metadata.grid, "square": metadata.square, "hole": metadata.hole, "taken_at": taken}
+    x, y = metadata.stage_um or (None, None)
+    where = {"grid": metadata.grid, "square": metadata.square, "hole": metadata.hole}
+    return {**where, "stage_x_um": x, "stage_y_um": y, "taken_at": taken}
 
 
 def told_metadata(metadata: ExposureMetadata, movie: FoundMovie) -> dict[str, Any]:

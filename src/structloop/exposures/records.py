@@ -43,6 +43,8 @@ class ExposureRecord:
     grid: str | None = None
     square: str | None = None
     hole: str | None = None
+    stage_x_um: float | None = None
+    stage_y_um: float | None = None
     taken_at: datetime | None = None
     seconds: float | None = None
     pixel_size_angstrom: float | None = None

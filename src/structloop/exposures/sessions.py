@@ -1,6 +1,6 @@
 """Reading sessions of processed exposures: which there are, how they stand, and what is pooled over their places."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,14 +10,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from structloop.core.errors import NotFoundError
-from structloop.micrographs.judging import Leaving, LeavingRule, Pooled, pooled
+from structloop.exposures.judging import limits_of
+from structloop.exposures.leaving import LEFT_BY, PROBLEMATIC_FROM, leave_places, patch_of
+from structloop.micrographs.judging import Leaving, Pooled, pooled
 from structloop.store.tables import ProcessedExposure, ProcessingSession
 
 STALE_AFTER = timedelta(seconds=60)
 """A running session that did not say for so long that it lives was killed."""
-
-PROBLEMATIC_FROM = 0.5
-"""From this probability on, an exposure counts as problematic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,48 +137,57 @@ def commonest_reasons(rows: Sequence[Any], most: int = 5) -> tuple[ReasonCount, 
     return tuple(ReasonCount(name, count, words[name]) for name, count in counts.most_common(most))
 
 
-def places_of(session: Session, session_id: int, rule: LeavingRule | None = None) -> list[Place]:
+def places_of(session: Session, session_id: int) -> list[Place]:
     """Grids, then squares, with their pooled shares of problematic exposures and whether to leave them.
 
-    A square is drawn towards its grid. The rule goes through exposures in the order in which they were taken. Movies
-    that could not be processed say nothing of their place.
+    A square is drawn towards its grid. Rules go through exposures in the order in which they were taken. Movies that
+    could not be processed say nothing of their place.
 
     Args:
         session: Of the store.
         session_id: Whose exposures.
-        rule: When to leave; the default's without it.
+
+    Raises:
+        NotFoundError: there is no such session.
+        JudgingError: its limits cannot be.
     """
-    rule = rule or LeavingRule()
-    columns = ("grid", "square", "taken_at", "processed_at", "name", "problematic", "reasons")
+    limits = limits_of(get_session(session, session_id))
+    columns = ("grid", "square", "taken_at", "processed_at", "name", "reasons", *LEFT_BY)
     rows = session.execute(
         select(*(getattr(ProcessedExposure, name) for name in columns)).where(
             ProcessedExposure.session_id == session_id, ProcessedExposure.problematic.is_not(None)
         )
     ).all()
-    ordered = sorted(rows, key=lambda row: (row.taken_at or row.processed_at, row.name))
-    grids: dict[str | None, list[Any]] = {}
-    for row in ordered:
-        grids.setdefault(row.grid, []).append(row)
-    found, squares = [], []
-    for grid, of_grid in sorted(grids.items(), key=lambda entry: entry[0] or ""):
-        whole = _place("grid", grid, grid, of_grid, rule, 0.5)
-        found.append(whole)
-        by_square: dict[str, list[Any]] = {}
-        for row in of_grid:
-            if row.square is not None:
-                by_square.setdefault(row.square, []).append(row)
-        squares += [
-            _place("square", grid, name, of_square, rule, whole.pooled.share)
-            for name, of_square in sorted(by_square.items())
-        ]
-    return found + squares
+    grids: dict[str | None, list[Any]] = defaultdict(list)
+    squares: dict[tuple[str | None, str], list[Any]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.taken_at or row.processed_at, row.name)):
+        grids[row.grid].append(row)
+        if row.square is not None:
+            squares[row.grid, row.square].append(row)
+    # On a grid, exposures of one square are alike; in a square, those of one patch.
+    of_grids = leave_places(
+        list(grids.values()), limits, [[row.square for row in of_grid] for of_grid in grids.values()]
+    )
+    of_squares = leave_places(
+        list(squares.values()), limits, [[patch_of(row) for row in of_square] for of_square in squares.values()]
+    )
+    wholes = {
+        grid: _place("grid", grid, grid, of_grid, leaving, 0.5)
+        for (grid, of_grid), leaving in zip(grids.items(), of_grids, strict=True)
+    }
+    parts = {
+        (grid, name): _place("square", grid, name, of_square, leaving, wholes[grid].pooled.share)
+        for ((grid, name), of_square), leaving in zip(squares.items(), of_squares, strict=True)
+    }
+    named = [wholes[grid] for grid in sorted(wholes, key=lambda grid: grid or "")]
+    return named + [parts[key] for key in sorted(parts, key=lambda key: (key[0] or "", key[1]))]
 
 
 def _place(
-    kind: str, grid: str | None, name: str | None, rows: Sequence[Any], rule: LeavingRule, around: float
+    kind: str, grid: str | None, name: str | None, rows: Sequence[Any], leaving: Leaving, around: float
 ) -> Place:
     each = [float(row.problematic) for row in rows]
-    return Place(kind, grid, name, pooled(each, around=around), rule.after(each), commonest_reasons(rows, 3))
+    return Place(kind, grid, name, pooled(each, around=around), leaving, commonest_reasons(rows, 3))
 
 
 __all__ = [

@@ -16,6 +16,8 @@ _PER_SQUARE = 45
 _SECONDS_EACH = 7.2
 _NO_RINGS_ICE_NM = 150.0
 _POOR = 0.12
+_SQUARE_UM, _SQUARES_ACROSS = 95.0, 9
+_HOLE_UM, _HOLES_ACROSS = 2.5, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class MadeUpExposure:
     Attributes:
         name: Of the movie, without ending.
         grid, square, hole: Where it was taken.
+        stage_x_um, stage_y_um: The same, of the stage.
         taken_s: Seconds from the start of the session.
         failed: Why its movie could not be processed; None where it could.
         track_angstrom: (frames, 2) where the specimen went, from the first frame.
@@ -34,6 +37,8 @@ class MadeUpExposure:
     grid: str
     square: str
     hole: str
+    stage_x_um: float
+    stage_y_um: float
     taken_s: float
     failed: str | None = None
     total_motion_angstrom: float | None = None
@@ -89,6 +94,8 @@ def _square(rng: np.random.Generator, square: int, first: int, count: int) -> li
             "grid": f"Grid {1 + square // 60}",
             "square": f"Square {square:03d}",
             "hole": f"Hole {1 + place // 2:03d}",
+            "stage_x_um": square % _SQUARES_ACROSS * _SQUARE_UM + place // 2 % _HOLES_ACROSS * _HOLE_UM,
+            "stage_y_um": square // _SQUARES_ACROSS * _SQUARE_UM + place // 2 // _HOLES_ACROSS * _HOLE_UM,
             "taken_s": number * _SECONDS_EACH + square * 90.0,
         }
         if rng.random() < 0.006:

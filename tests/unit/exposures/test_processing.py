@@ -224,6 +224,9 @@ def test_files_beside_a_movie_that_come_later(store: Database, folder: Path, tmp
     told = rows_of(store, out)[movie.stem]
     assert told.taken_at is not None
     assert told.taken_at.isoformat() == "2026-11-21T10:00:07+00:00"
+    assert before.stage_x_um is None
+    assert told.stage_x_um == pytest.approx(10.0)
+    assert told.stage_y_um == pytest.approx(-20.0)
     assert told.details["tracks"] == before.details["tracks"]
     assert (out / f"{movie.stem}.mrc").stat().st_mtime_ns == micrograph
     xml.write_text(epu_xml(dose=12.0, pixel_angstrom=1.8))

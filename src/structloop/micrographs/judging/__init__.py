@@ -7,7 +7,7 @@ judgement.problematic, judgement.reasons
 from structloop.micrographs.judging.indicators import Indicators, Judgement, Limits, Reason, judge
 from structloop.micrographs.judging.learning import LearnedLimit, LearnedLimits, MarkedExposure, learn_limits
 from structloop.micrographs.judging.leaving import Leaving, LeavingRule, fixed_rule_exposures
-from structloop.micrographs.judging.margins import Margin, MarginRule, spreads
+from structloop.micrographs.judging.margins import Margin, MarginRule, spreads, spreads_of_others
 from structloop.micrographs.judging.pooling import Pooled, pooled
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "learn_limits",
     "pooled",
     "spreads",
+    "spreads_of_others",
 ]

@@ -79,8 +79,8 @@ class LeavingRule:
 
     def _words(self, bad: float, count: int) -> str:
         return (
-            f"about {bad:.0f} of {count} exposures are problematic: a place where {self.worth:.0%} are fine shows so "
-            f"much evidence in at most {self.error:.0%} of cases"
+            f"about {bad:.0f} of the first {count} exposures are problematic: a place where {self.worth:.0%} are fine "
+            f"shows so much evidence in at most {self.error:.0%} of cases"
         )
 
 

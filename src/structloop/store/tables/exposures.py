@@ -67,6 +67,8 @@ class ProcessedExposure(Base):
     grid: Mapped[str | None] = mapped_column(String(200), doc="As its metadata or its path say.")
     square: Mapped[str | None] = mapped_column(String(200))
     hole: Mapped[str | None] = mapped_column(String(200))
+    stage_x_um: Mapped[float | None] = mapped_column(doc="Of the stage, as the metadata say.")
+    stage_y_um: Mapped[float | None]
     taken_at: Mapped[datetime | None]
     processed_at: Mapped[datetime] = mapped_column(default=utc_now)
     seconds: Mapped[float | None] = mapped_column(doc="That processing took.")

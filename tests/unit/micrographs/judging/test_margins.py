@@ -7,7 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from structloop.core.errors import JudgingError
-from structloop.micrographs.judging import LeavingRule, Margin, MarginRule, fixed_rule_exposures, spreads
+from structloop.micrographs.judging import (
+    LeavingRule,
+    Margin,
+    MarginRule,
+    fixed_rule_exposures,
+    spreads,
+    spreads_of_others,
+)
 
 WITHIN, BETWEEN = 0.34, 0.17
 
@@ -62,12 +69,18 @@ def test_order_within_a_place_does_not_matter_to_the_evidence() -> None:
 
 def test_spreads_are_learned_and_not_told_too_small() -> None:
     draw = np.random.default_rng(8)
-    learned = [spreads([place(draw, level, 30, 3) for level in draw.normal(0, 0.2, 6)]) for _ in range(60)]
-    within, between = (np.array([each[at] for each in learned if each is not None]) for at in (0, 1))
-    assert len(within) == 60
-    assert np.median(within) == pytest.approx(WITHIN * 1.05, rel=0.1)
-    assert np.mean(between > 0.8 * BETWEEN) > 0.75
-    assert spreads([place(draw, 0.0, 12, 3)]) is None
+    learned = np.array([spreads([place(draw, level, 30, 3) for level in draw.normal(0, 0.2, 6)]) for _ in range(60)])
+    assert np.median(learned[:, 0]) == pytest.approx(WITHIN * 1.07, rel=0.1)
+    assert np.mean(learned[:, 1] > 0.8 * BETWEEN) > 0.75
+    # Before anything was seen, they are those of a published session, and larger than true ones like those.
+    assert spreads([]) > (WITHIN, BETWEEN)
+
+
+def test_a_place_does_not_choose_its_own_yardstick() -> None:
+    draw = np.random.default_rng(9)
+    places = [place(draw, level, 30, 3) for level in (0.0, 0.3, -0.2)]
+    for at, found in enumerate(spreads_of_others(places)):
+        assert found == pytest.approx(spreads([each for other, each in enumerate(places) if other != at]))
 
 
 def test_faulty_margins_and_rules_are_refused() -> None:

@@ -58,6 +58,8 @@ def upgrade() -> None:
         sa.Column("grid", sa.String(length=200), nullable=True),
         sa.Column("square", sa.String(length=200), nullable=True),
         sa.Column("hole", sa.String(length=200), nullable=True),
+        sa.Column("stage_x_um", sa.Double(), nullable=True),
+        sa.Column("stage_y_um", sa.Double(), nullable=True),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("processed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seconds", sa.Double(), nullable=True),
