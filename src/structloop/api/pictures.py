@@ -7,9 +7,11 @@ the same port, so a picture that is kept without asking could be shown for anoth
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from starlette.responses import FileResponse, Response
 
+from structloop.api.errors import problems
 from structloop.core.errors import NotFoundError
 from structloop.crystals.views import ImageView
 from structloop.imaging.pyramids import deep_zoom, description_path, tile_path
@@ -27,6 +29,12 @@ _MAGIC = (
     (b"BM", "image/bmp"),
     (b"GIF8", "image/gif"),
 )
+
+GREY_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The picture.", "content": {"image/jpeg": {}}},
+    **problems(HTTPStatus.GONE),
+}
+"""What the API's description says of a route whose answer is a grey picture of a micrograph."""
 
 
 def picture_answers(description: str, *media_types: str) -> dict[int | str, dict[str, object]]:
@@ -120,6 +128,7 @@ def _not_modified(etag: str) -> Response:
 
 
 __all__ = [
+    "GREY_PICTURE",
     "derived_response",
     "original_response",
     "picture_answers",

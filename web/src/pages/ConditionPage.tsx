@@ -1,96 +1,52 @@
 /** Curation of exposures: one picture at a time, six answers with a key each. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type SubmitEvent, useEffect, useRef, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { Link } from "react-router";
-import { client, type ConditionItem, type ConditionQueue, exposurePictureUrl, unwrap } from "../api/client";
+import { client, type ConditionItem, type ConditionQueue, unwrap } from "../api/client";
 import * as queries from "../api/queries";
 import { Failure } from "../components/basics";
 import { FillControls } from "../components/FillControls";
 import { Icon } from "../components/Icon";
 import { showError, showToast } from "../components/toasts";
-import { type ConditionSitting, useConditions } from "../components/useConditions";
+import { conditionPictureUrl, type ConditionSitting, useConditions } from "../components/useConditions";
 import { useCurator } from "../components/useCurator";
 import { useShortcuts } from "../components/useShortcuts";
+import { useSecondsShown } from "../components/useSitting";
 import { useTitle } from "../components/useTitle";
+import { WhoCurates } from "../components/WhoCurates";
 import { answersPerMinute, whyExposureIsAsked } from "../logic/curation";
 import { plural } from "../logic/format";
 
-const MS = 1000;
-const PICTURE_PX = 1024;
-const LOADED_AHEAD = 4;
 const SIZES = [20, 60, 200];
 const SEEDS = 2 ** 31;
 
 export default function ConditionPage() {
   useTitle("Condition of exposures");
   const [curator, setCurator] = useCurator();
-  if (curator === "") return <WhoAreYou onChosen={setCurator} />;
+  const known = useQuery({ ...queries.exposureQueue(""), enabled: curator === "" }).data?.curators ?? [];
   return (
-    <Desk
-      key={curator}
-      curator={curator}
-      onLeave={() => {
-        setCurator("");
-      }}
-    />
+    <WhoCurates curator={curator} onCurator={setCurator} explains="Your name stands beside every answer." known={known}>
+      {(name) => <Desk key={curator} curator={curator} name={name} />}
+    </WhoCurates>
   );
 }
 
-function WhoAreYou({ onChosen }: { onChosen: (name: string) => void }) {
-  const [name, setName] = useState("");
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    if (name.trim() !== "") onChosen(name.trim());
-  };
-  return (
-    <div className="page narrow">
-      <div className="state">
-        <div className="art">
-          <Icon name="curation" size={40} />
-        </div>
-        <h1>Who curates?</h1>
-        <p>Your name stands beside every answer.</p>
-        <form className="curator-form" onSubmit={submit}>
-          <input
-            autoFocus
-            className="field"
-            aria-label="Your name"
-            placeholder="Your name"
-            maxLength={200}
-            value={name}
-            onChange={(event) => {
-              setName(event.target.value);
-            }}
-          />
-          <button type="submit" className="button primary" disabled={name.trim() === ""}>
-            Begin
-          </button>
-        </form>
-      </div>
-    </div>
-  );
-}
-
-function Desk({ curator, onLeave }: { curator: string; onLeave: () => void }) {
+function Desk({ curator, name }: { curator: string; name: ReactNode }) {
   const sitting = useConditions(curator);
   const queue = useQuery(queries.exposureQueue(curator)).data;
   const item = sitting.items[0];
-  const ahead = sitting.items.slice(1, 1 + LOADED_AHEAD).map((one) => one.exposure_id).join(" ");
-  useEffect(() => {
-    for (const id of ahead.split(" ")) if (id !== "") new window.Image().src = exposurePictureUrl(Number(id), PICTURE_PX);
-  }, [ahead]);
   if (item !== undefined && queue !== undefined) {
-    return <Item key={item.id} item={item} queue={queue} curator={curator} sitting={sitting} onLeave={onLeave} />;
+    return <Item key={item.id} item={item} queue={queue} sitting={sitting} name={name} />;
   }
   return (
     <div className="page narrow">
       <header>
         <h1>Condition of exposures</h1>
-        <Name curator={curator} onLeave={onLeave} />
+        {name}
       </header>
-      {sitting.error !== null ? (
-        <Failure error={sitting.error} retry={sitting.refresh} />
-      ) : sitting.pending || sitting.left > 0 || queue === undefined ? (
+      {sitting.query.isError ? (
+        <Failure error={sitting.query.error} retry={() => void sitting.query.refetch()} />
+      ) : sitting.query.isPending || sitting.left > 0 || queue === undefined ? (
         <div className="skeleton plate-skeleton" aria-label="Loading the queue" />
       ) : (
         <Nothing queue={queue} onUndo={sitting.undo} />
@@ -99,34 +55,21 @@ function Desk({ curator, onLeave }: { curator: string; onLeave: () => void }) {
   );
 }
 
-function Name({ curator, onLeave }: { curator: string; onLeave: () => void }) {
-  return (
-    <button type="button" className="button quiet" title="Somebody else curates" onClick={onLeave}>
-      {curator}
-    </button>
-  );
-}
-
 interface ItemProps {
   readonly item: ConditionItem;
   readonly queue: ConditionQueue;
-  readonly curator: string;
   readonly sitting: ConditionSitting;
-  readonly onLeave: () => void;
+  readonly name: ReactNode;
 }
 
-function Item({ item, queue, curator, sitting, onLeave }: ItemProps) {
-  const shownSince = useRef(0);
+function Item({ item, queue, sitting, name }: ItemProps) {
+  const seconds = useSecondsShown();
   const [failed, setFailed] = useState(false);
-  useEffect(() => {
-    shownSince.current = performance.now();
-  }, []);
   const answer = (said: string) => {
-    sitting.answer(item, said, (performance.now() - shownSince.current) / MS);
+    sitting.answer(item, said, seconds());
   };
   const later = () => {
-    if (sitting.items.length > 1) sitting.later(item);
-    else showToast({ text: "This is the last one" });
+    sitting.later(item);
   };
   useShortcuts((shortcut) => {
     const choice = queue.choices.find((one) => one.key === shortcut);
@@ -154,7 +97,7 @@ function Item({ item, queue, curator, sitting, onLeave }: ItemProps) {
           <button type="button" className="button" title="Put it behind the others (j)" onClick={later}>
             Later
           </button>
-          <Name curator={curator} onLeave={onLeave} />
+          {name}
         </div>
       </header>
       <div className="panes condition-pane">
@@ -162,7 +105,7 @@ function Item({ item, queue, curator, sitting, onLeave }: ItemProps) {
           <p className="nothing">The picture of this exposure is not there any more; answer “unusable” or put it off.</p>
         ) : (
           <img
-            src={exposurePictureUrl(item.exposure_id, PICTURE_PX)}
+            src={conditionPictureUrl(item.exposure_id)}
             alt={`Micrograph ${item.name}`}
             onError={() => {
               setFailed(true);

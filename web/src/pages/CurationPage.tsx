@@ -1,7 +1,7 @@
-import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type SubmitEvent, useCallback, useEffect, useRef, useState } from "react";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { type ReactNode, useCallback, useEffect, useState } from "react";
 import { Link, useSearchParams } from "react-router";
-import { type CurationItem, deepZoomUrl, type DropDetail, thumbnailUrl } from "../api/client";
+import type { CurationItem, DropDetail } from "../api/client";
 import * as queries from "../api/queries";
 import { Failure } from "../components/basics";
 import { CurationSide } from "../components/CurationSide";
@@ -12,79 +12,39 @@ import { LinkZoom } from "../components/LinkZoom";
 import { useSwitch } from "../components/preferences";
 import { TimeCourse } from "../components/TimeCourse";
 import { showToast } from "../components/toasts";
-import { type Sitting, useCuration } from "../components/useCuration";
+import { type CurationSitting, useCuration } from "../components/useCuration";
 import { useCurator } from "../components/useCurator";
 import { useShortcuts } from "../components/useShortcuts";
+import { useSecondsShown } from "../components/useSitting";
 import { useTitle } from "../components/useTitle";
 import { ViewLink } from "../components/viewLink";
+import { WhoCurates } from "../components/WhoCurates";
 import { answersPerMinute, choiceForKey, type CuratorChoice } from "../logic/curation";
 import { shownImages } from "../logic/images";
 import { plural } from "../logic/format";
 
-const MS = 1000;
-const LOADED_AHEAD = 3;
-
 export default function CurationPage() {
   useTitle("Curation");
   const [curator, setCurator] = useCurator();
-  if (curator === "") return <WhoAreYou onChosen={setCurator} />;
+  const known = useQuery({ ...queries.curationQueue(undefined), enabled: curator === "" }).data?.curators ?? [];
   return (
-    <Desk
-      key={curator}
+    <WhoCurates
       curator={curator}
-      onLeave={() => {
-        setCurator("");
-      }}
-    />
+      onCurator={setCurator}
+      explains="Two people answer each drop without seeing each other’s answer; where they differ, a third decides. Your name stands beside every answer."
+      known={known.map((one) => one.curator)}
+    >
+      {(name) => <Desk key={curator} curator={curator} name={name} />}
+    </WhoCurates>
   );
 }
 
-function WhoAreYou({ onChosen }: { onChosen: (name: string) => void }) {
-  const known = useQuery(queries.curationQueue(undefined)).data?.curators ?? [];
-  const [name, setName] = useState("");
-  const submit = (event: SubmitEvent) => {
-    event.preventDefault();
-    if (name.trim() !== "") onChosen(name.trim());
-  };
-  return (
-    <div className="page narrow">
-      <div className="state">
-        <div className="art">
-          <Icon name="curation" size={40} />
-        </div>
-        <h1>Who curates?</h1>
-        <p>
-          Two people answer each drop without seeing each other’s answer; where they differ, a third decides. Your name
-          stands beside every answer.
-        </p>
-        <form className="curator-form" onSubmit={submit}>
-          <input
-            autoFocus
-            className="field"
-            aria-label="Your name"
-            placeholder="Your name"
-            maxLength={200}
-            value={name}
-            list="known-curators"
-            onChange={(event) => {
-              setName(event.target.value);
-            }}
-          />
-          <datalist id="known-curators">
-            {known.map((one) => (
-              <option key={one.curator} value={one.curator} />
-            ))}
-          </datalist>
-          <button type="submit" className="button primary" disabled={name.trim() === ""}>
-            Begin
-          </button>
-        </form>
-      </div>
-    </div>
-  );
+interface DeskProps {
+  readonly curator: string;
+  readonly name: ReactNode;
 }
 
-function Desk({ curator, onLeave }: { curator: string; onLeave: () => void }) {
+function Desk({ curator, name }: DeskProps) {
   const [wanted, forget] = useWanted();
   const sitting = useCuration(curator, wanted);
   const item = sitting.items[0];
@@ -96,13 +56,12 @@ function Desk({ curator, onLeave }: { curator: string; onLeave: () => void }) {
     if (!answered) showToast({ text: "That drop does not wait for you: it is settled, or you have answered it" });
     forget();
   }, [wanted, data, isPlaceholderData, answered, forget]);
-  usePreload(sitting.items.slice(1, 1 + LOADED_AHEAD));
   if (item === undefined) {
     return (
       <div className="page narrow">
         <header>
           <h1>Curation</h1>
-          <Name curator={curator} onLeave={onLeave} />
+          {name}
         </header>
         {sitting.query.isError ? (
           <Failure error={sitting.query.error} retry={() => void sitting.query.refetch()} />
@@ -114,7 +73,7 @@ function Desk({ curator, onLeave }: { curator: string; onLeave: () => void }) {
       </div>
     );
   }
-  return <Item key={item.id} item={item} curator={curator} sitting={sitting} onLeave={onLeave} />;
+  return <Item key={item.id} item={item} curator={curator} sitting={sitting} name={name} />;
 }
 
 /** The item that the address asks for, as a plate map's link does, and how to ask for it no more. */
@@ -127,15 +86,7 @@ function useWanted(): [number | undefined, () => void] {
   return [Number.isInteger(item) && item > 0 ? item : undefined, forget];
 }
 
-function Name({ curator, onLeave }: { curator: string; onLeave: () => void }) {
-  return (
-    <button type="button" className="button quiet" title="Somebody else curates" onClick={onLeave}>
-      {curator} <Icon name="close" size={12} />
-    </button>
-  );
-}
-
-function Nothing({ curator, sitting }: { curator: string; sitting: Sitting }) {
+function Nothing({ curator, sitting }: { curator: string; sitting: CurationSitting }) {
   const queue = useQuery(queries.curationQueue(curator)).data;
   const others = (queue?.open ?? 0) - (queue?.open_for_curator ?? 0);
   useShortcuts((shortcut) => {
@@ -162,23 +113,18 @@ function Nothing({ curator, sitting }: { curator: string; sitting: Sitting }) {
   );
 }
 
-interface ItemProps {
+interface ItemProps extends DeskProps {
   readonly item: CurationItem;
-  readonly curator: string;
-  readonly sitting: Sitting;
-  readonly onLeave: () => void;
+  readonly sitting: CurationSitting;
 }
 
-function Item({ item, curator, sitting, onLeave }: ItemProps) {
+function Item({ item, curator, sitting, name }: ItemProps) {
   const query = useQuery({ ...queries.drop(item.drop_id), placeholderData: keepPreviousData });
   const queue = useQuery(queries.curationQueue(curator)).data;
   const [linked, setLinked] = useSwitch("linked", true);
   const [link] = useState(() => new ViewLink());
   const [looked, setLooked] = useState(item.inspection);
-  const shownSince = useRef(0);
-  useEffect(() => {
-    shownSince.current = performance.now();
-  }, []);
+  const seconds = useSecondsShown();
   useEffect(() => {
     link.setLinked(linked);
   }, [link, linked]);
@@ -186,7 +132,7 @@ function Item({ item, curator, sitting, onLeave }: ItemProps) {
   const inspection = drop?.inspections.find((one) => one.number === looked);
 
   const answer = (choice: CuratorChoice) => {
-    sitting.answer(item, choice, (performance.now() - shownSince.current) / MS);
+    sitting.answer(item, choice, seconds());
   };
   const inspect = (move: 1 | -1) => {
     const stops = drop?.inspections ?? [];
@@ -195,8 +141,7 @@ function Item({ item, curator, sitting, onLeave }: ItemProps) {
   };
   const actions: Readonly<Record<string, () => void>> = {
     j: () => {
-      if (sitting.items.length > 1) sitting.later(item);
-      else showToast({ text: "This is the last one" });
+      sitting.later(item);
     },
     "[": () => {
       inspect(-1);
@@ -247,7 +192,7 @@ function Item({ item, curator, sitting, onLeave }: ItemProps) {
           <button type="button" className="button" title="Put it behind the others (j)" onClick={actions.j}>
             Later
           </button>
-          <Name curator={curator} onLeave={onLeave} />
+          {name}
         </div>
       </header>
       {query.isError ? (
@@ -313,25 +258,4 @@ function Panes({ item, inspection, link }: PanesProps) {
       )}
     </div>
   );
-}
-
-/** Loads what the next items need, so that it is there when one gets to them. */
-function usePreload(items: readonly CurationItem[]): void {
-  const cache = useQueryClient();
-  const wanted = items.map((item) => `${item.drop_id}/${item.image_visible_id ?? ""}/${item.image_uv_id ?? ""}`).join(" ");
-  useEffect(() => {
-    if (wanted === "") return;
-    const load = async (drop: number, images: readonly number[]) => {
-      await cache.query(queries.drop(drop));
-      for (const id of images) {
-        new window.Image().src = thumbnailUrl(id);
-        await fetch(deepZoomUrl(id));
-      }
-    };
-    for (const one of wanted.split(" ")) {
-      const [drop, ...images] = one.split("/");
-      // What fails here fails again, visibly, when the item is shown.
-      load(Number(drop), images.filter((id) => id !== "").map(Number)).catch(() => undefined);
-    }
-  }, [cache, wanted]);
 }

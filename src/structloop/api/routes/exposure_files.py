@@ -1,7 +1,8 @@
 """One exposure: what was found of it, its tracks, and its pictures; and exposures to take along."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
@@ -9,22 +10,18 @@ from structloop.api.dependencies import DatabaseDependency, FilesDependency
 from structloop.api.errors import problems
 from structloop.api.exposure_shapes import ExportRequest, ExposureDetail
 from structloop.api.exposure_views import exposure_detail
-from structloop.api.pictures import derived_response
+from structloop.api.pictures import GREY_PICTURE, derived_response
 from structloop.api.routes.parameters import ExposureId, ExposureSessionId, IfNoneMatch
 from structloop.exposures.exporting import export_exposures
 from structloop.exposures.pictures import fingerprint_of, result_file, shown_picture
 from structloop.exposures.selecting import get_exposure
+from structloop.store import DerivedFiles
 
 router = APIRouter(
     prefix="/exposures",
     tags=["exposures"],
     responses=problems(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
-_GONE = problems(HTTPStatus.GONE)
-_PICTURE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The picture.", "content": {"image/jpeg": {}}},
-    **_GONE,
-}
 _MEDIA = {
     "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
@@ -60,7 +57,7 @@ def get_one_exposure(database: DatabaseDependency, exposure_id: ExposureId) -> E
     operation_id="get_exposure_picture",
     summary="A picture of an exposure",
     response_class=Response,
-    responses=_PICTURE,
+    responses=GREY_PICTURE,
 )
 def get_exposure_picture(
     database: DatabaseDependency,
@@ -75,10 +72,7 @@ def get_exposure_picture(
         row, owner = get_exposure(session, exposure_id)
         names = (row.micrograph_file, row.picture_file) if fine else (row.picture_file, row.micrograph_file)
         path = result_file(owner.results, names[0] or names[1], "picture")
-    fingerprint = fingerprint_of(path)
-    return derived_response(
-        lambda: shown_picture(files, path, fingerprint, size), "image/jpeg", f"{fingerprint[:24]}-{size}", if_none_match
-    )
+    return _shown(files, path, size, if_none_match)
 
 
 @router.get(
@@ -86,7 +80,7 @@ def get_exposure_picture(
     operation_id="get_exposure_power",
     summary="The power spectrum of an exposure",
     response_class=Response,
-    responses=_PICTURE,
+    responses=GREY_PICTURE,
 )
 def get_exposure_power(
     database: DatabaseDependency,
@@ -99,6 +93,10 @@ def get_exposure_power(
     with database.reading() as session:
         row, owner = get_exposure(session, exposure_id)
         path = result_file(owner.results, row.power_file, "power spectrum")
+    return _shown(files, path, size, if_none_match)
+
+
+def _shown(files: DerivedFiles, path: Path, size: int, if_none_match: str | None) -> Response:
     fingerprint = fingerprint_of(path)
     return derived_response(
         lambda: shown_picture(files, path, fingerprint, size), "image/jpeg", f"{fingerprint[:24]}-{size}", if_none_match

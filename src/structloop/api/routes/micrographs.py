@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from structloop.api.dependencies import AnnotatorDependency, DatabaseDependency, FilesDependency
 from structloop.api.errors import problems
 from structloop.api.particle_shapes import ErasedBox, Finished, PicksView, Place
-from structloop.api.pictures import derived_response
+from structloop.api.pictures import GREY_PICTURE, derived_response
 from structloop.api.routes.parameters import IfNoneMatch, MicrographId, ShownThreshold
 from structloop.core.errors import NotFoundError
 from structloop.imaging.micrograph_pictures import micrograph_picture
@@ -26,7 +26,6 @@ router = APIRouter(
     responses=problems(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 _WRITE = problems(HTTPStatus.FORBIDDEN)
-_GONE = problems(HTTPStatus.GONE)
 
 
 @router.get("/{micrograph_id}", operation_id="get_micrograph", summary="One micrograph")
@@ -42,7 +41,7 @@ def get_micrograph(
     operation_id="get_micrograph_picture",
     summary="A picture of a micrograph",
     response_class=Response,
-    responses={200: {"description": "The picture.", "content": {"image/jpeg": {}}}, **_GONE},
+    responses=GREY_PICTURE,
 )
 def get_micrograph_picture(
     database: DatabaseDependency,
