@@ -1,4 +1,4 @@
-"""`structloop demo`, with a smaller plate: it simulates, imports, scores, and reuses what is there."""
+"""`structloop demo`, with smaller plates: it simulates, imports, scores, labels, and reuses what is there."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ import pytest
 
 from structloop.crystals.platelist import list_plates
 from structloop.crystals.platemap import plate_map
+from structloop.crystals.views import PlateOrder
 from structloop.store import Database
 from support.processes import WITHIN_S
 
@@ -16,8 +17,10 @@ from structloop.cli import demo
 from structloop.cli.main import main
 from structloop.simulation.plates import PlateRecipe
 
-def small_recipe():
-    return PlateRecipe(barcode=demo.BARCODE, seed=7, rows=2, columns=3, days=(1, 4), prevalence=0.5, long_side=160)
+def small_recipe(number):
+    return PlateRecipe(
+        barcode=f"DEMO{number:04d}", seed=6 + number, rows=2, columns=3, days=(1, 4), prevalence=0.5, long_side=160
+    )
 
 demo._recipe = small_recipe
 demo.os.cpu_count = lambda: 1
@@ -25,8 +28,8 @@ main()
 """
 
 
-def run_demo(option: str) -> str:
-    arguments = [sys.executable, "-c", PROGRAM, "demo", option]
+def run_demo(*options: str) -> str:
+    arguments = [sys.executable, "-c", PROGRAM, "demo", *options]
     result = subprocess.run(arguments, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -44,10 +47,16 @@ def test_the_demo_makes_a_scored_plate_and_reuses_it(home: Path) -> None:
     images = {path: path.stat().st_mtime_ns for path in (home / "demo" / "images").rglob("*.jpg")}
     assert len(images) == 24
     next(iter(images)).unlink()
-    run_demo("--no-serve")
-    kept = {path: path.stat().st_mtime_ns for path in (home / "demo" / "images").rglob("*.jpg")}
+    run_demo("--no-serve", "--plates", "2")
+    kept = {path: path.stat().st_mtime_ns for path in (home / "demo" / "images").rglob("*DEMO0001*.jpg")}
     assert kept.keys() == images.keys()
     assert sum(kept[path] != images[path] for path in images) == 1
-    (same,) = list_plates(database).items
+    same, other = list_plates(database, sort=PlateOrder.BARCODE).items
     assert (same.id, same.image_count, same.scored_count) == (plate.id, 24, 12)
+    assert (other.barcode, other.state, other.scored_count) == ("DEMO0002", "scored", 12)
+    # A colleague has labelled the second plate: crystals grow, and none goes away.
+    first, last = (plate_map(database, other.id, inspection=number).cells for number in (1, 2))
+    assert {cell.label for cell in (*first, *last)} == {"crystal", "other"}
+    assert all(late.label == "crystal" for early, late in zip(first, last, strict=True) if early.label == "crystal")
+    assert all(cell.label is None for cell in plate_map(database, same.id).cells)
     database.close()

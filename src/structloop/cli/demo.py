@@ -1,8 +1,8 @@
-"""`structloop demo`: a simulated plate, imported, scored with the default model, and served in the browser."""
+"""`structloop demo`: simulated plates, imported, scored with the default model, and served in the browser."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from structloop.schema.events import JobProgress
     from structloop.simulation.plates import PlateRecipe
 
-BARCODE = "DEMO0001"
+EXPERT = "simulated expert"
+"""Who labels the plates after the first."""
+MOST_PLATES = 50
 EPILOG = """
 Examples:
 
   structloop demo                          in the home folder's subfolder demo
+
+  structloop demo --plates 6               enough to build a data set with a test part, train and promote
 
   structloop demo --home /tmp/demo --once  prepare it there, and do not serve it
 """
@@ -44,24 +48,40 @@ def demo(
         Path | None,
         typer.Option("--home", help="Folder of the demo. Default: demo in the home folder.", show_default=False),
     ] = None,
+    plates: Annotated[
+        int,
+        typer.Option(
+            "--plates",
+            min=1,
+            max=MOST_PLATES,
+            help="How many plates, each of another laboratory. All but the first are labelled, as if by a colleague.",
+        ),
+    ] = 1,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
-    once: Annotated[bool, typer.Option("--once", "--no-serve", help="Prepare the plate, and do not serve it.")] = False,
+    once: Annotated[bool, typer.Option("--once", "--no-serve", help="Prepare it, and do not serve it.")] = False,
 ) -> None:
-    """Simulate a plate in visible light and UV, import it, score it, and show it in the browser.
+    """Simulate plates in visible light and UV, import them, score them, and show them in the browser.
 
-    Nothing is downloaded and nothing but the demo's own folder is touched. Running it again reuses what is there.
+    Nothing is downloaded and nothing but the demo's own folder is touched. Running it again reuses what is there, and
+    adds plates where more are asked for.
     """
     from structloop.jobs import JobQueue, Worker, open_workspace
 
     folder = home or load_settings(home=global_options(context).home).home / "demo"
     with open_workspace(folder, port=port, **own_settings(folder)) as workspace:
         images = workspace.home / "images"
-        _simulate(_recipe(), images)
+        recipes = [_recipe(number) for number in range(1, plates + 1)]
+        for recipe in recipes:
+            _simulate(recipe, images)
         with Worker(workspace, patient=True):
             queue = JobQueue(workspace)
-            _run(queue, "crystals.import", {"path": str(images), "layout": "embl"}, "Importing images")
-            _run(queue, "crystals.score", {"barcode": BARCODE}, "Scoring drops    ")
-        _summarise(workspace)
+            _run(queue, "crystals.import", {"path": str(images), "layout": "embl"}, "Importing images    ")
+            for recipe in recipes:
+                _run(queue, "crystals.score", {"barcode": recipe.barcode}, f"Scoring {recipe.barcode}    ")
+        for recipe in recipes:
+            _summarise(workspace, recipe.barcode)
+        if len(recipes) > 1:
+            _label(workspace, recipes[1:])
         if not once:
             serve_workspace(workspace, open_browser=open_browser)
 
@@ -72,10 +92,11 @@ def own_settings(folder: Path) -> dict[str, str]:
     return {"database_url": f"sqlite:///{folder.expanduser().absolute() / 'structloop.db'}", **preset}
 
 
-def _recipe() -> "PlateRecipe":
+def _recipe(number: int) -> "PlateRecipe":
+    """The recipe of the first, second ... plate."""
     from structloop.simulation.plates import PlateRecipe
 
-    return PlateRecipe(barcode=BARCODE, seed=7, days=(1, 4, 11), prevalence=0.12, long_side=480)
+    return PlateRecipe(barcode=f"DEMO{number:04d}", seed=6 + number, days=(1, 4, 11), prevalence=0.12, long_side=480)
 
 
 def _simulate(recipe: "PlateRecipe", folder: Path) -> None:
@@ -86,7 +107,7 @@ def _simulate(recipe: "PlateRecipe", folder: Path) -> None:
     missing = [image for image in planned if not (folder / image.path).is_file()]
     if not missing:
         return
-    with _progress("Simulating drops ") as report:
+    with _progress(f"Simulating {recipe.barcode} ") as report:
         done = len(planned) - len(missing)
         report(done, len(planned))
         for _image in write_images(recipe, missing, folder, workers=os.cpu_count() or 1):
@@ -102,13 +123,27 @@ def _run(queue: "JobQueue", kind: str, request: dict[str, str], title: str) -> N
         def on_progress(job: "JobProgress") -> None:
             report(job.done, job.total)
 
-        queue.wait(queue.submit(kind, request, BARCODE, job_key(kind, request)), on_progress)
+        subject = request.get("barcode", "demo")
+        queue.wait(queue.submit(kind, request, subject, job_key(kind, request)), on_progress)
 
 
-def _summarise(workspace: "Workspace") -> None:
+def _label(workspace: "Workspace", recipes: "Sequence[PlateRecipe]") -> None:
+    """Adds what a colleague who knows what was drawn says of every drop; what is there already stays."""
+    from structloop.crystals.labels import import_labels
+    from structloop.simulation.plates import write_labels
+
+    with _progress("Labelling drops     ") as report:
+        path = workspace.home / "labels.csv"
+        write_labels(recipes, path)
+        import_labels(workspace.database, path, annotator=EXPERT, on_progress=report)
+    named = recipes[0].barcode if len(recipes) == 1 else f"{recipes[0].barcode} to {recipes[-1].barcode}"
+    typer.echo(f"The drops of {named} are labelled by '{EXPERT}', who knows what was drawn.")
+
+
+def _summarise(workspace: "Workspace", barcode: str) -> None:
     from structloop.crystals.platelist import list_plates
 
-    (plate,) = list_plates(workspace.database, search=BARCODE).items
+    (plate,) = list_plates(workspace.database, search=barcode).items
     best = "none" if plate.best_probability is None else f"{plate.best_probability:.2f}"
     typer.echo(
         f"Plate {plate.barcode}: {plate.rows * plate.columns * len(plate.drops)} drops, {plate.inspection_count} "

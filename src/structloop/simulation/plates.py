@@ -172,6 +172,22 @@ def plate_scene(recipe: PlateRecipe, image: PlannedImage) -> DropScene:
     return scene.grown(growth) if growth > 0 else scene.without_crystals()
 
 
+def write_labels(recipes: Iterable[PlateRecipe], path: Path) -> None:
+    """Write as CSV what somebody who knows what was drawn would say of every drop at every inspection.
+
+    The columns are `barcode`, `well`, `drop`, `inspection` and `label`, which `structloop loop annotations import`
+    reads. A drop is `crystal` where crystals have grown by then, even those that nobody could see, else `other`.
+    Nothing is rendered.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(("barcode", "well", "drop", "inspection", "label"))
+        for recipe in recipes:
+            for image in plan_plate(replace(recipe, modalities=(Modality.VISIBLE,))):
+                label = "crystal" if plate_scene(recipe, image).crystals else "other"
+                rows.writerow((recipe.barcode, image.well, image.drop, image.inspection, label))
+
+
 def plate_facility(seed: int) -> Facility:
     """A facility with round wells, bright field and UV fluorescence, which is what most imagers show."""
     facility = sample_facility(seed, "round-well")
@@ -268,5 +284,6 @@ __all__ = [
     "plate_facility",
     "plate_scene",
     "write_images",
+    "write_labels",
     "write_truth",
 ]
