@@ -121,10 +121,21 @@ def test_pictures_of_a_drop_that_look_the_same_are_asked_about_once(
     assert curation.fill_queue(database, near_width=0.01).added_count == 0
 
 
-def test_pictures_of_a_drop_that_look_different_are_both_asked_about(database: Database, say: Say) -> None:
+def test_a_drop_is_asked_about_once_in_a_filling_and_later_where_it_looks_different(
+    database: Database, say: Say
+) -> None:
     say("A01", 1, 1, "other")
     say("A01", 1, 2, "other")
-    assert curation.fill_queue(database, near_width=0.01).added == {"disagreement": 2}
+    for inspections in ([("A01", 1)], [("A01", 1), ("A01", 2)]):
+        assert curation.fill_queue(database, near_width=0.01).added == {"disagreement": 1}
+        assert wells(database) == inspections
+    assert curation.fill_queue(database, near_width=0.01).added_count == 0
+
+
+def test_a_drop_of_which_people_say_different_things_is_asked_about_at_both(database: Database, say: Say) -> None:
+    say("A01", 1, 1, "other")
+    say("A01", 1, 2, "crystal")
+    assert curation.fill_queue(database, near_width=0.01).added_count == 2
 
 
 def test_no_project_floods_the_queue(database: Database, tmp_path: Path) -> None:

@@ -135,6 +135,15 @@ def test_a_time_series_comes_once_where_its_pictures_look_the_same(
     assert drop[0] not in drops
 
 
+@given(searches, columns, columns)
+def test_a_question_is_asked_once_in_a_filling_whatever_its_pictures_look_like(
+    found: dict[CurationReason, list[int]], drop: list[int], question: list[int]
+) -> None:
+    chosen = mix(arrays(found), 30, project=np.zeros(30, dtype=np.int64), item=np.array(drop), once=np.array(question))
+    asked = [question[each.index] for each in chosen]
+    assert sorted(asked) == sorted({question[index] for indices in found.values() for index in indices})
+
+
 def test_reasons_are_mixed_by_their_shares_from_the_start() -> None:
     found = arrays({reason: list(range(100 * place, 100 * place + 100)) for place, reason in enumerate(DEFAULT_SHARES)})
     chosen = mix(found, 100, project=np.zeros(600, dtype=np.int64), item=np.arange(600))

@@ -79,8 +79,9 @@ def fill_queue(
 ) -> FillReport:
     """Chooses drops that people should look at, and adds them to the queue.
 
-    What is or was in the queue is not chosen again, unless it was taken out unanswered. Pictures of a drop at several
-    inspections that look the same are asked about once.
+    What is or was in the queue is not chosen again, unless it was taken out unanswered. A drop is asked about once,
+    whatever its inspections look like, unless the model or a person says something else of another one. Later fillings
+    ask about those of its inspections that look different from what was asked.
 
     Args:
         database: Where plates, scores, labels and the queue are.
@@ -126,6 +127,7 @@ def fill_queue(
         size,
         project=items.project,
         item=items.item,
+        once=_questions(items),
         shares=shares,
         cap=cap,
         queued=queued,
@@ -178,6 +180,13 @@ _OPEN_WITHOUT_PROJECT = (
 def _waiting_without_project(rows: Sequence[Any]) -> dict[int, int]:
     """Waiting items of plates of no project, by what stands for such a plate's project."""
     return {-row[0]: row[1] for row in rows}
+
+
+def _questions(items: ScoredItems) -> NDArray[np.int64]:
+    """(n,) Equal numbers where it is the same drop, of which model and person say the same."""
+    says = items.probability >= items.threshold
+    asked = np.stack([items.item, says.astype(np.int64), items.human.astype(np.int64)], axis=1)
+    return np.unique(asked, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def _search(

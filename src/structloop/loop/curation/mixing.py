@@ -45,6 +45,7 @@ def mix(
     *,
     project: NDArray[np.int64],
     item: NDArray[np.int64],
+    once: NDArray[np.int64] | None = None,
     shares: Mapping[CurationReason, float] | None = None,
     cap: int | None = None,
     queued: Mapping[int, int] | None = None,
@@ -58,6 +59,7 @@ def mix(
         size: How many to choose at most.
         project: (n,) the project of each of the items that `found` points to.
         item: (n,) what near-duplicates in time share.
+        once: (n,) of those with the same number one is chosen at most; None: each for itself.
         shares: Share of each reason; one that is left out gets none. None: `DEFAULT_SHARES`.
         cap: How many items one project may have in the queue at most, those waiting there included; None: no cap.
         queued: How many items of each project wait in the queue already.
@@ -76,6 +78,8 @@ def mix(
     if any(share < 0 for share in wanted.values()) or not any(share > 0 for share in wanted.values()):
         raise ValueError("shares of the queue must not be negative, nor all be 0")
     waiting = Counter(queued or {})
+    question = once if once is not None else np.arange(len(item))
+    asked: set[int] = set()
     same: dict[int, list[int]] = defaultdict(list)
     for place in present:
         same[int(item[place])].append(place)
@@ -89,7 +93,8 @@ def mix(
             (
                 index
                 for index in streams[reason]
-                if (cap is None or waiting[int(project[index])] < cap)
+                if int(question[index]) not in asked
+                and (cap is None or waiting[int(project[index])] < cap)
                 and not (same[int(item[index])] and is_duplicate(index, same[int(item[index])]))
             ),
             None,
@@ -99,6 +104,7 @@ def mix(
             continue
         chosen.append(Chosen(index, reason))
         passed[reason] += 1
+        asked.add(int(question[index]))
         waiting[int(project[index])] += 1
         same[int(item[index])].append(index)
     return chosen
