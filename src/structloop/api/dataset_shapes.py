@@ -133,6 +133,8 @@ class DatasetPlanView(View):
     """Whether a test set would be frozen, as the task has none yet."""
     test_set: str | None
     group_by: Literal["project", "plate"]
+    waiting: int
+    """Items that wait with curators; what they settle joins the next version."""
 
 
 class BuildDatasetRequest(Request):

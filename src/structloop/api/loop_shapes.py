@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from structloop.api.shapes import Request, RowId
+from structloop.api.shapes import PersonName, Request, RowId
 from structloop.crystals.curation.views import CrystalType, CurationAnswer
 
-Curator = Annotated[str, Field(min_length=1, max_length=200)]
+Curator = PersonName
 
 
 class CurationAnswerRequest(Request):

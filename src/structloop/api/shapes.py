@@ -13,6 +13,8 @@ from structloop.schema.models import ModelCard
 
 RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 """A key of the database."""
+PersonName = Annotated[str, Field(min_length=1, max_length=200)]
+"""Until there are users: the name that a person gives."""
 
 
 class Problem(View):
@@ -59,7 +61,7 @@ class Info(View):
     """Whether the browser may import, which it may only from the folders in `import_roots`."""
     import_roots: list[str]
     annotator: str
-    """Who human scores are recorded for."""
+    """Who human scores are recorded for where nobody gives a name."""
 
 
 class ModelSummary(View):
@@ -132,7 +134,7 @@ class ImportRequest(Request):
     """Which folder to import, and how its files are named."""
 
     path: Annotated[str, Field(min_length=1, max_length=4096)]
-    """Absolute path of a folder on the server, inside one of the `import_roots`."""
+    """Absolute path of a folder or CSV manifest on the server, inside one of the `import_roots`."""
     layout: Annotated[str, Field(min_length=1, max_length=100)] = "auto"
     """Name of a layout; `auto` recognises it."""
 
@@ -161,7 +163,7 @@ class PreviewPlate(View):
 
 
 class PreviewProblem(View):
-    """A file that an import would leave out."""
+    """A file that an import would leave out, or left out."""
 
     path: str
     reason: str
@@ -180,6 +182,39 @@ class ImportPreview(View):
     problem_count: int
 
 
+class ImportedPlateView(View):
+    """A plate that an import added images to."""
+
+    id: RowId
+    barcode: str
+    added: int
+
+
+class ImportOutcome(View):
+    """What an import did."""
+
+    layout: str
+    found: int
+    """Image files looked at."""
+    added: int
+    """New images."""
+    known: int
+    """Images known already: unchanged, moved, or copies of known ones."""
+    plates: list[ImportedPlateView]
+    problems: list[PreviewProblem]
+    """Files that were left out, and why: at most the first 200."""
+    problem_count: int
+    stopped: bool
+    """Whether it was stopped before the end; importing again does the rest."""
+
+
+class WithdrawalRequest(Request):
+    """Who takes a label back."""
+
+    annotator: PersonName | None = None
+    """None: the account that runs the server."""
+
+
 class AnnotationRequest(Request):
     """One person's label of a drop at one inspection."""
 
@@ -192,6 +227,8 @@ class AnnotationRequest(Request):
     `crystals`, `precipitate`, `clear` or `other`. `crystal-type`: `microcrystals`, `1d`, `2d` or `3d`."""
     score_visible: bool
     """Whether the model's score was shown when the person answered."""
+    annotator: PersonName | None = None
+    """Who says so; none: the account that runs the server."""
     seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
     """Time from showing the drop to the answer."""
 
@@ -218,14 +255,17 @@ __all__ = [
     "AnnotationRequest",
     "ExposuresChanged",
     "Health",
+    "ImportOutcome",
     "ImportPreview",
     "ImportRequest",
+    "ImportedPlateView",
     "Info",
     "JobList",
     "JobView",
     "LayoutView",
     "ModelDetail",
     "ModelSummary",
+    "PersonName",
     "PlatesChanged",
     "PreviewCell",
     "PreviewPlate",
@@ -235,4 +275,5 @@ __all__ = [
     "Resync",
     "RowId",
     "ScoreRequest",
+    "WithdrawalRequest",
 ]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from structloop.api.errors import ImportRefusedError
 from structloop.api.shapes import (
+    ImportedPlateView,
+    ImportOutcome,
     ImportPreview,
     ImportRequest,
     JobView,
@@ -14,7 +16,7 @@ from structloop.api.shapes import (
     PreviewProblem,
     ScoreRequest,
 )
-from structloop.core.errors import LayoutError
+from structloop.core.errors import LayoutError, NotFoundError
 from structloop.core.settings import Settings
 from structloop.crystals import importing
 from structloop.crystals.layouts import LayoutCatalog
@@ -77,6 +79,27 @@ def preview(database: Database, settings: Settings, body: ImportRequest) -> Impo
             for problem in found.problems[:_PROBLEMS_SHOWN]
         ],
         problem_count=len(found.problems),
+    )
+
+
+def import_outcome(queue: JobQueue, job_id: str) -> ImportOutcome:
+    """What an import did, of its job.
+
+    Raises:
+        NotFoundError: there is no such job, it is no import, or it has not ended well.
+    """
+    result = queue.result(job_id)
+    if queue.progress(job_id).kind != "crystals.import" or result is None:
+        raise NotFoundError(f"job {job_id} is no import that has ended; its state is among the jobs")
+    return ImportOutcome(
+        layout=result["layout"],
+        found=result["found"],
+        added=result["added"],
+        known=result["unchanged"] + result["moved"] + result["duplicates"],
+        plates=[ImportedPlateView(**plate) for plate in result["plates"]],
+        problems=[PreviewProblem(**problem) for problem in result["problem_files"][:_PROBLEMS_SHOWN]],
+        problem_count=result["problems"],
+        stopped=result["stopped"],
     )
 
 
@@ -145,4 +168,12 @@ def _preview_plate(plate: importing.PreviewPlate) -> PreviewPlate:
     )
 
 
-__all__ = ["allowed_folder", "installed_layouts", "job_view", "preview", "submit_import", "submit_scoring"]
+__all__ = [
+    "allowed_folder",
+    "import_outcome",
+    "installed_layouts",
+    "job_view",
+    "preview",
+    "submit_import",
+    "submit_scoring",
+]

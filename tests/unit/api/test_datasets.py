@@ -63,7 +63,7 @@ def test_a_version_is_planned_built_and_looked_at(
     client: TestClient, workspace: Workspace, plates: list[StoredPlate]
 ) -> None:
     plan = client.post(f"{API}/datasets/plan", json=BUILD).json()
-    assert (plan["counts"]["images"], plan["leak_count"], plan["freezes_test_set"]) == (8, 0, True)
+    assert (plan["counts"]["images"], plan["leak_count"], plan["freezes_test_set"], plan["waiting"]) == (8, 0, True, 0)
     assert client.get(f"{API}/datasets").json() == []
     job = client.post(f"{API}/datasets", json=BUILD)
     assert (job.status_code, job.json()["kind"]) == (202, "loop.dataset")
@@ -79,6 +79,13 @@ def test_a_version_is_planned_built_and_looked_at(
     assert row["image_id"] == plates[0].images["A01", 1, 1, "visible"]
     test_rows = client.get(f"{API}/datasets/{info['id']}/rows", params={"partition": "test"}).json()
     assert test_rows["total"] == info["counts"]["partitions"]["test"]["images"]
+
+
+def test_a_plan_says_how_many_labels_wait_with_curators(client: TestClient, plates: list[StoredPlate]) -> None:
+    drop = plates[0].drops["A01", 1]
+    client.post(f"{API}/curation/items", json={"drop_id": drop, "inspection": 1}).raise_for_status()
+    plan = client.post(f"{API}/datasets/plan", json=BUILD).json()
+    assert (plan["counts"]["images"], plan["waiting"]) == (7, 1)
 
 
 def test_a_job_that_is_stopped_records_nothing(client: TestClient, workspace: Workspace, plates: object) -> None:

@@ -60,6 +60,7 @@ def test_an_import_becomes_a_job_once(client: TestClient, import_root: Path) -> 
     assert (job["kind"], job["state"]) == ("crystals.import", "queued")
     assert client.post(f"{API}/imports", json=body).json()["id"] == job["id"]
     assert client.get(f"{API}/jobs/{job['id']}").json() == job
+    assert client.get(f"{API}/imports/{job['id']}").status_code == 404, "there is no outcome before it has ended"
 
 
 def test_two_long_folders_with_the_same_beginning_are_two_jobs(client: TestClient, import_root: Path) -> None:

@@ -117,6 +117,21 @@ def test_human_scores_are_given_listed_and_undone(client: TestClient, plate: Sto
     assert client.post(f"{API}/annotations/999/withdraw").status_code == 404
 
 
+def test_a_human_score_stands_beside_the_name_that_was_given(client: TestClient, plate: StoredPlate) -> None:
+    body = {
+        "drop_id": plate.drops["A02", 3],
+        "inspection": 1,
+        "scheme": "axis",
+        "label": "other",
+        "score_visible": True,
+    }
+    nobody = client.get(f"{API}/info").json()["annotator"]
+    given = [client.post(f"{API}/annotations", json=body | who).json() for who in ({"annotator": "Ada"}, {})]
+    assert [each["annotator"] for each in given] == ["Ada", nobody]
+    undone = client.post(f"{API}/annotations/{given[0]['id']}/withdraw", json={"annotator": "Ada"})
+    assert (undone.status_code, undone.json()["annotator"]) == (200, "Ada")
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [

@@ -1,6 +1,6 @@
 /** Everything the pages ask the server, with the keys under which answers are kept; of exposures: exposureQueries.ts. */
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from "@tanstack/react-query";
-import { ApiError, type BuildDataset, client, type PlateFilter, type PlateOrder, type ReplayRequest, unwrap } from "./client";
+import { ApiError, type BuildDataset, client, type ImportRequest, type PlateFilter, type PlateOrder, type ReplayRequest, unwrap } from "./client";
 
 export const PLATES_PER_PAGE = 50;
 export const HITS_PER_PAGE = 60;
@@ -128,6 +128,29 @@ export const jobs = () =>
   queryOptions({
     queryKey: ["jobs"],
     queryFn: ({ signal }) => unwrap(client.GET("/api/v1/jobs", { params: { query: { limit: 100 } }, signal })),
+  });
+
+export const layouts = () =>
+  queryOptions({
+    queryKey: ["layouts"],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/layouts", { signal })),
+    staleTime: Infinity,
+  });
+
+/** What an import would do; the files are looked at anew each time. */
+export const importPreview = (request: ImportRequest) =>
+  queryOptions({
+    queryKey: ["imports", "preview", request],
+    queryFn: ({ signal }) => unwrap(client.POST("/api/v1/imports/preview", { body: request, signal })),
+    staleTime: 0,
+    gcTime: 0,
+  });
+
+export const importOutcome = (jobId: string) =>
+  queryOptions({
+    queryKey: ["imports", "outcome", jobId],
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/imports/{job_id}", { params: { path: { job_id: jobId } }, signal })),
+    staleTime: Infinity,
   });
 
 export const info = () =>

@@ -1069,9 +1069,29 @@ export interface paths {
         put?: never;
         /**
          * Import a folder
-         * @description Starts a job that imports a folder inside one of the settings' `import_roots`.
+         * @description Starts a job that imports a folder, or what a CSV manifest names, inside one of the settings' `import_roots`.
          */
         post: operations["start_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What an import did
+         * @description What the job of an import found and added, and which files it left out; there once the job has succeeded.
+         */
+        get: operations["get_import_outcome"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2096,6 +2116,11 @@ export interface components {
          * @description One person's label of a drop at one inspection.
          */
         AnnotationRequest: {
+            /**
+             * Annotator
+             * @description Who says so; none: the account that runs the server.
+             */
+            annotator?: string | null;
             /** Drop Id */
             drop_id: number;
             /**
@@ -2793,6 +2818,11 @@ export interface components {
             leaks: components["schemas"]["LeakView"][];
             /** Test Set */
             test_set: string | null;
+            /**
+             * Waiting
+             * @description Items that wait with curators; what they settle joins the next version.
+             */
+            waiting: number;
             /**
              * Withheld
              * @description Images left out because their group is in a test set.
@@ -3923,6 +3953,55 @@ export interface components {
             width_px: number;
         };
         /**
+         * ImportedPlateView
+         * @description A plate that an import added images to.
+         */
+        ImportedPlateView: {
+            /** Added */
+            added: number;
+            /** Barcode */
+            barcode: string;
+            /** Id */
+            id: number;
+        };
+        /**
+         * ImportOutcome
+         * @description What an import did.
+         */
+        ImportOutcome: {
+            /**
+             * Added
+             * @description New images.
+             */
+            added: number;
+            /**
+             * Found
+             * @description Image files looked at.
+             */
+            found: number;
+            /**
+             * Known
+             * @description Images known already: unchanged, moved, or copies of known ones.
+             */
+            known: number;
+            /** Layout */
+            layout: string;
+            /** Plates */
+            plates: components["schemas"]["ImportedPlateView"][];
+            /** Problem Count */
+            problem_count: number;
+            /**
+             * Problems
+             * @description Files that were left out, and why: at most the first 200.
+             */
+            problems: components["schemas"]["PreviewProblem"][];
+            /**
+             * Stopped
+             * @description Whether it was stopped before the end; importing again does the rest.
+             */
+            stopped: boolean;
+        };
+        /**
          * ImportPreview
          * @description What an import would do; nothing was changed.
          */
@@ -3988,7 +4067,7 @@ export interface components {
             layout: string;
             /**
              * Path
-             * @description Absolute path of a folder on the server, inside one of the `import_roots`.
+             * @description Absolute path of a folder or CSV manifest on the server, inside one of the `import_roots`.
              */
             path: string;
         };
@@ -3999,7 +4078,7 @@ export interface components {
         Info: {
             /**
              * Annotator
-             * @description Who human scores are recorded for.
+             * @description Who human scores are recorded for where nobody gives a name.
              */
             annotator: string;
             /** Combination Rules */
@@ -5292,7 +5371,7 @@ export interface components {
         };
         /**
          * PreviewProblem
-         * @description A file that an import would leave out.
+         * @description A file that an import would leave out, or left out.
          */
         PreviewProblem: {
             /** Path */
@@ -6059,6 +6138,17 @@ export interface components {
             time_limit_s: number;
         };
         /**
+         * WithdrawalRequest
+         * @description Who takes a label back.
+         */
+        WithdrawalRequest: {
+            /**
+             * Annotator
+             * @description None: the account that runs the server.
+             */
+            annotator?: string | null;
+        };
+        /**
          * WithdrawMarksRequest
          * @description Marks to be taken back.
          */
@@ -6154,7 +6244,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WithdrawalRequest"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -8719,6 +8813,47 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_import_outcome: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a job. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOutcome"];
                 };
             };
             /** @description Not Found */

@@ -173,6 +173,14 @@ function Build({ task, who, onClose }: { task: string; who: string; onClose: () 
         ) : (
           <>
             <Parts counts={plan.data.counts} />
+            {plan.data.waiting > 0 && (
+              <p data-testid="waiting">
+                <Link to={task.startsWith("crystals/") ? "/curation" : "/curation/exposures"}>
+                  {plural(plan.data.waiting, "label")} {plan.data.waiting === 1 ? "waits" : "wait"} with curators
+                </Link>
+                : what they settle joins the next version.
+              </p>
+            )}
             <p className="muted">
               Split by {plan.data.group_by}.{" "}
               {plan.data.freezes_test_set

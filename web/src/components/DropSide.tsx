@@ -9,19 +9,21 @@ import { Disagreement } from "./Disagreement";
 import { Icon } from "./Icon";
 import { ScorePad } from "./ScorePad";
 import { useNow } from "./useNow";
+import type { Scorer } from "./useScorer";
 
 interface Props {
   readonly drop: DropDetail;
   readonly inspection: DropInspection;
   readonly images: ShownImages;
   readonly blind: boolean;
+  readonly scorer: Scorer;
   readonly onScore: (label: HumanLabel) => void;
   readonly onUndo: () => void;
   /** None where no score can be explained. */
   readonly onWhy: (() => void) | undefined;
 }
 
-export function DropSide({ drop, inspection, images, blind, onScore, onUndo, onWhy }: Props) {
+export function DropSide({ drop, inspection, images, blind, scorer, onScore, onUndo, onWhy }: Props) {
   const now = useNow();
   const standing = drop.annotations.filter((annotation) => !annotation.withdrawn);
   return (
@@ -29,6 +31,11 @@ export function DropSide({ drop, inspection, images, blind, onScore, onUndo, onW
       <section>
         <div className="section-head">
           <h3>Your score</h3>
+          {scorer.name !== undefined && (
+            <button type="button" className="button quiet small" title="Somebody else scores" onClick={scorer.forget}>
+              {scorer.name ?? "anonymous"} <Icon name="close" size={12} />
+            </button>
+          )}
           <button type="button" className="button quiet small" title="Undo the last score (z)" onClick={onUndo}>
             <Icon name="undo" size={14} /> Undo
           </button>

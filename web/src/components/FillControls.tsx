@@ -20,6 +20,7 @@ export function FillControls({ sizes, size: first, items, pending, pendingText, 
       <label>
         Up to{" "}
         <select
+          className="field"
           value={size}
           onChange={(event) => {
             setSize(Number(event.target.value));
@@ -35,6 +36,7 @@ export function FillControls({ sizes, size: first, items, pending, pendingText, 
       <label>
         settled by{" "}
         <select
+          className="field"
           value={answersNeeded}
           onChange={(event) => {
             setAnswersNeeded(Number(event.target.value));

@@ -14,6 +14,7 @@ const GROUPS: readonly { name: string; shortcuts: readonly Shortcut[] }[] = [
     shortcuts: [
       { keys: ["?"], does: "Show this help" },
       { keys: ["/"], does: "Search" },
+      { keys: ["i"], does: "Import images, on the list of plates" },
       { keys: ["t"], does: "Theme: system, light, dark" },
       { keys: ["Esc"], does: "Close; go up one page" },
     ],

@@ -5,6 +5,8 @@ import { Icon } from "./Icon";
 interface Props {
   readonly title: string;
   readonly action: string;
+  /** What the button says that closes it. */
+  readonly dismiss?: string;
   readonly disabled?: boolean;
   readonly wide?: boolean;
   readonly onSubmit: () => void;
@@ -13,7 +15,7 @@ interface Props {
 }
 
 /** Shown as long as it is rendered. */
-export function Sheet({ title, action, disabled = false, wide = false, onSubmit, onClose, children }: Props) {
+export function Sheet({ title, action, dismiss = "Cancel", disabled = false, wide = false, onSubmit, onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     dialog.current?.showModal();
@@ -36,7 +38,7 @@ export function Sheet({ title, action, disabled = false, wide = false, onSubmit,
         {children}
         <div className="ends">
           <button type="button" className="button" onClick={onClose}>
-            Cancel
+            {dismiss}
           </button>
           <button type="submit" className="button primary" disabled={disabled}>
             {action}

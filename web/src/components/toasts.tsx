@@ -13,7 +13,8 @@ interface Shown extends Toast {
 
 const SHOWN_MS = 5000;
 const BAD_SHOWN_MS = 12000;
-const MOST = 3;
+/** More would hide what one looks at: a newer message takes the place of the oldest. */
+const MOST = 2;
 
 let shown: readonly Shown[] = [];
 let last = 0;
@@ -28,7 +29,8 @@ function set(next: readonly Shown[]): void {
 export function showToast(toast: Toast): () => void {
   last += 1;
   const id = last;
-  set([...shown, { ...toast, id }].slice(-MOST));
+  // Said again, a message is shown anew instead of twice.
+  set([...shown.filter((other) => other.text !== toast.text), { ...toast, id }].slice(-MOST));
   const dismiss = () => {
     set(shown.filter((other) => other.id !== id));
   };

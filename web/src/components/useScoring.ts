@@ -55,9 +55,12 @@ export function useHumanScoring(goTo: (plateId: number, dropId: number) => void)
     }
     goTo(taken.plateId, taken.dropId);
     try {
-      const { id } = await taken.stored;
+      const { id, annotator } = await taken.stored;
       await unwrap(
-        client.POST("/api/v1/annotations/{annotation_id}/withdraw", { params: { path: { annotation_id: id } } }),
+        client.POST("/api/v1/annotations/{annotation_id}/withdraw", {
+          params: { path: { annotation_id: id } },
+          body: { annotator },
+        }),
       );
       void cache.invalidateQueries({ queryKey: ["map", taken.plateId] });
       showToast({ text: `Taken back: ${taken.label}` });

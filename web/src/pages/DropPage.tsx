@@ -12,6 +12,7 @@ import { useSwitch } from "../components/preferences";
 import { TimeCourse } from "../components/TimeCourse";
 import { showError, showToast } from "../components/toasts";
 import { useCurateKey } from "../components/useCurateKey";
+import { useScorer } from "../components/useScorer";
 import { useHumanScoring } from "../components/useScoring";
 import { useShortcuts } from "../components/useShortcuts";
 import { useSteps } from "../components/useSteps";
@@ -117,27 +118,32 @@ export default function DropPage() {
   };
 
   const { score: store, undo } = useHumanScoring(goTo);
+  const scorer = useScorer();
   const shownSince = useRef(0);
   useEffect(() => {
     shownSince.current = performance.now();
   }, [dropId]);
   const score = (label: HumanLabel) => {
     if (!ready || inspection === undefined) return;
-    store({
-      label,
-      plateId: drop.plate_id,
-      name: `${drop.well} drop ${drop.drop}`,
-      request: {
-        drop_id: dropId,
-        inspection: inspection.number,
-        scheme: label.scheme,
-        label: label.label,
-        score_visible: !blind && inspection.score !== null,
-        seconds: Math.min(86_400, Math.round((performance.now() - shownSince.current) / (MS / 10)) / 10),
-      },
+    const seconds = Math.min(86_400, Math.round((performance.now() - shownSince.current) / (MS / 10)) / 10);
+    scorer.as((annotator) => {
+      store({
+        label,
+        plateId: drop.plate_id,
+        name: `${drop.well} drop ${drop.drop}`,
+        request: {
+          drop_id: dropId,
+          inspection: inspection.number,
+          scheme: label.scheme,
+          label: label.label,
+          score_visible: !blind && inspection.score !== null,
+          annotator,
+          seconds,
+        },
+      });
+      if (next !== undefined) goTo(next.plateId, next.dropId);
+      else showToast({ text: "That was the last drop of the list" });
     });
-    if (next !== undefined) goTo(next.plateId, next.dropId);
-    else showToast({ text: "That was the last drop of the list" });
   };
   const inspect = (move: 1 | -1) => {
     const stops = drop?.inspections ?? [];
@@ -340,10 +346,12 @@ export default function DropPage() {
         inspection={inspection}
         images={images}
         blind={blind}
+        scorer={scorer}
         onScore={score}
         onUndo={undo}
         onWhy={toExplain.length > 0 ? explain : undefined}
       />
+      {scorer.question}
       {whyOf === here && toExplain.length > 0 && (
         <WhyDialog
           subjects={toExplain}

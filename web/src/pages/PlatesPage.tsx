@@ -5,6 +5,7 @@ import type { Job, PlateFilter, PlateOrder, PlateSummary } from "../api/client";
 import * as queries from "../api/queries";
 import { Bar, Command, Failure } from "../components/basics";
 import { Icon } from "../components/Icon";
+import { ImportDialog } from "../components/ImportDialog";
 import { MiniPlate } from "../components/MiniPlate";
 import { MoreOnSight } from "../components/MoreOnSight";
 import { useNow } from "../components/useNow";
@@ -37,6 +38,12 @@ export function PlatesPage() {
   const query = useInfiniteQuery(queries.plates({ search, state, sort }));
   const jobs = useQuery(queries.jobs()).data?.items ?? [];
   const running = jobs.filter((job) => !isFinal(job.state));
+  const [importing, setImporting] = useState(false);
+  useShortcuts((shortcut) => {
+    if (shortcut !== "i") return false;
+    setImporting(true);
+    return true;
+  });
 
   const set = (name: string, value: string, usual: string) => {
     setParams(
@@ -62,6 +69,18 @@ export function PlatesPage() {
             {filtered ? " match" : ""}
           </span>
         )}
+        <div className="actions">
+          <button
+            type="button"
+            className="button"
+            title="Import a folder of images (i)"
+            onClick={() => {
+              setImporting(true);
+            }}
+          >
+            Import…
+          </button>
+        </div>
       </header>
       <div className="toolbar">
         <Search
@@ -126,6 +145,13 @@ export function PlatesPage() {
         <NoPlates />
       )}
       <MoreOnSight query={query} />
+      {importing && (
+        <ImportDialog
+          onClose={() => {
+            setImporting(false);
+          }}
+        />
+      )}
     </div>
   );
 }
@@ -279,7 +305,7 @@ function NoPlates() {
         </svg>
       </div>
       <h2>No plates yet</h2>
-      <p>Import a folder of drop images from your imager. The images stay where they are; they are only read.</p>
+      <p>Import a folder of drop images from your imager. The images stay where they are; they are only read. Press <b>Import…</b> above, or:</p>
       <Command text="structloop crystals import PATH" />
       <p>
         Or start with a simulated plate: <code>structloop demo</code>

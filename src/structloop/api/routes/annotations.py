@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from structloop.api.dependencies import AnnotatorDependency, DatabaseDependency
 from structloop.api.errors import problems
 from structloop.api.routes.parameters import AnnotationId, DropId
-from structloop.api.shapes import AnnotationRequest
+from structloop.api.shapes import AnnotationRequest, WithdrawalRequest
 from structloop.crystals import annotations
 from structloop.crystals.views import AnnotationView
 
@@ -32,7 +32,7 @@ def add_annotation(
         inspection=body.inspection,
         scheme=body.scheme,
         label=body.label,
-        annotator=annotator,
+        annotator=body.annotator or annotator,
         score_visible=body.score_visible,
         seconds=body.seconds,
     )
@@ -45,10 +45,14 @@ def add_annotation(
     responses=_WRITE,
 )
 def withdraw_annotation(
-    database: DatabaseDependency, annotator: AnnotatorDependency, annotation_id: AnnotationId
+    database: DatabaseDependency,
+    annotator: AnnotatorDependency,
+    annotation_id: AnnotationId,
+    body: WithdrawalRequest | None = None,
 ) -> AnnotationView:
     """Withdraws an annotation by adding a row that says so; withdrawing it twice changes nothing."""
-    return annotations.withdraw(database, annotation_id, annotator=annotator)
+    named = None if body is None else body.annotator
+    return annotations.withdraw(database, annotation_id, annotator=named or annotator)
 
 
 @router.get("/drops/{drop_id}/annotations", operation_id="list_annotations", summary="Human scores of a drop")

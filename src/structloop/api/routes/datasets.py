@@ -28,6 +28,7 @@ from structloop.api.submitting import job_view
 from structloop.crystals.datasets import LabelChoice
 from structloop.jobs import job_key
 from structloop.jobs.datasets import plan_task_dataset
+from structloop.loop.curation.queue import waiting_labels
 from structloop.loop.datasets import (
     BuildSettings,
     FrozenTestSetInfo,
@@ -171,6 +172,7 @@ def plan_dataset(
         freezes_test_set=bool(plan.test_rows),
         test_set=plan.test_set.name if plan.test_set is not None else None,
         group_by=by,
+        waiting=waiting_labels(database, REVIEW_TASKS.get(body.task).curated_as),
     )
 
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 
 from structloop.api.dependencies import DatabaseDependency, QueueDependency, SettingsDependency
 from structloop.api.errors import problems
-from structloop.api.routes.parameters import Limit, Offset
-from structloop.api.shapes import ImportPreview, ImportRequest, JobView, LayoutView
-from structloop.api.submitting import installed_layouts, preview, submit_import
+from structloop.api.routes.parameters import JobId, Limit, Offset
+from structloop.api.shapes import ImportOutcome, ImportPreview, ImportRequest, JobView, LayoutView
+from structloop.api.submitting import import_outcome, installed_layouts, preview, submit_import
 from structloop.crystals.platelist import import_problems
 from structloop.crystals.views import ImportProblemPage
 
@@ -36,8 +36,19 @@ def preview_import(database: DatabaseDependency, settings: SettingsDependency, b
     responses=_WRITE,
 )
 def start_import(settings: SettingsDependency, queue: QueueDependency, body: ImportRequest) -> JobView:
-    """Starts a job that imports a folder inside one of the settings' `import_roots`."""
+    """Starts a job that imports a folder, or what a CSV manifest names, inside one of the settings' `import_roots`."""
     return submit_import(settings, queue, body)
+
+
+@router.get(
+    "/imports/{job_id}",
+    operation_id="get_import_outcome",
+    summary="What an import did",
+    responses=problems(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+def get_import_outcome(queue: QueueDependency, job_id: JobId) -> ImportOutcome:
+    """What the job of an import found and added, and which files it left out; there once the job has succeeded."""
+    return import_outcome(queue, job_id)
 
 
 @router.get(

@@ -251,6 +251,14 @@ def waiting_for(session: Session, task: str, curator: str, reason: CurationReaso
     )
 
 
+def waiting_labels(database: Database, task: str) -> int:
+    """How many items wait for anybody; gold items, whose label is known, do not count."""
+    with database.reading() as session:
+        counts = read_counts(session, task, (ITEMS,))
+    reasons = (each for each in CurationReason if each is not CurationReason.GOLD)
+    return sum(counts[Count(ITEMS, first=CurationState.OPEN.value, second=each.value)] for each in reasons)
+
+
 def waiting_item(session: Session, task: str, curator: str, curation_item_id: int) -> QueueItem | None:
     """An item that is open and that a curator has not answered; None where it is not, or not of the task."""
     row = session.get(CurationItem, curation_item_id)
@@ -339,5 +347,6 @@ __all__ = [
     "queue_item",
     "states_of",
     "waiting_for",
+    "waiting_labels",
     "withdraw_open",
 ]
