@@ -1,8 +1,10 @@
 """Fixtures shared by all tests: a database on every supported server, a home folder, the real data."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,26 +51,70 @@ def _postgresql_server() -> str:
     return url
 
 
-@pytest.fixture
-def postgresql_url(_postgresql_server: str) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database that is dropped afterwards."""
+@contextmanager
+def _on_server(server_url: str, template: str) -> Iterator[str]:
+    """The URL of a new database of the server, a copy of `template`, that is dropped afterwards."""
     name = f"structloop_test_{uuid.uuid4().hex[:12]}"
-    server = create_engine(_postgresql_server, isolation_level="AUTOCOMMIT")
+    server = create_engine(server_url, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    yield make_url(_postgresql_server).set(database=name).render_as_string(hide_password=False)
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     with server.connect() as connection:
         connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
     server.dispose()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database_url(request: pytest.FixtureRequest, home: Path) -> str:
-    """The URL of an empty database: once on SQLite, once on PostgreSQL."""
+@pytest.fixture
+def postgresql_url(_postgresql_server: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database without tables that is dropped afterwards."""
+    with _on_server(_postgresql_server, "template1") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _migrated_on_server(_postgresql_server: str) -> Iterator[str]:
+    """The name of a PostgreSQL database with all tables: copying it takes a fraction of the time of making them."""
+    with _on_server(_postgresql_server, "template1") as url:
+        Database(url).close()
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "structloop.db"
+    Database(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture
+def used_home(home: Path, _migrated_file: Path) -> Path:
+    """The home folder of this test, its SQLite database made before, all tables empty."""
+    shutil.copyfile(_migrated_file, home / "structloop.db")
+    return home
+
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+@pytest.fixture(params=BOTH)
+def bare_database_url(request: pytest.FixtureRequest, home: Path) -> str:
+    """The URL of a database without tables: once on SQLite, once on PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{home / 'structloop.db'}"
     url: str = request.getfixturevalue("postgresql_url")
     return url
+
+
+@pytest.fixture(params=BOTH)
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database whose tables are there and empty: once on SQLite, once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{request.getfixturevalue('used_home') / 'structloop.db'}"
+        return
+    template = request.getfixturevalue("_migrated_on_server")
+    with _on_server(request.getfixturevalue("_postgresql_server"), template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -84,6 +84,8 @@ def test_the_code_of_a_page_runs(page: str, simulated: Path, tmp_path: Path, mon
     shutil.copytree(simulated, work / "plates")
     monkeypatch.chdir(work)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    # The files of a page are whole when it looks at them.
+    monkeypatch.setenv("STRUCTLOOP_SETTLE_S", "0.2")
     namespace: dict[str, Any] = {"__name__": "documentation"}
     for block in blocks(DOCS / page):
         place = f"docs/{page}:{block.line}"

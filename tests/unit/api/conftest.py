@@ -26,13 +26,13 @@ def import_root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def workspace(home: Path, import_root: Path, tmp_path: Path) -> Iterator[Workspace]:
+def workspace(used_home: Path, import_root: Path, tmp_path: Path) -> Iterator[Workspace]:
     """A workspace whose only model has a card and no weights."""
     model = tmp_path / "shipped" / MODEL
     model.mkdir(parents=True)
     (model / "card.json").write_text(brightness_card(MODEL).to_json(), encoding="utf-8")
-    with Workspace(load_settings(home=home, import_roots=[import_root], settle_s=0)) as workspace:
-        workspace.__dict__["models"] = ModelRegistry(home, shipped=tmp_path / "shipped")
+    with Workspace(load_settings(home=used_home, import_roots=[import_root], settle_s=0)) as workspace:
+        workspace.__dict__["models"] = ModelRegistry(used_home, shipped=tmp_path / "shipped")
         yield workspace
 
 

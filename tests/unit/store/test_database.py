@@ -124,9 +124,9 @@ def test_writers_wait_for_each_other(database: Database) -> None:
         assert session.scalar(select(func.count()).select_from(Plate)) == 40
 
 
-def test_opening_twice_at_once_migrates_once(database_url: str) -> None:
+def test_opening_twice_at_once_migrates_once(bare_database_url: str) -> None:
     opened: list[Database] = []
-    threads = [threading.Thread(target=lambda: opened.append(Database(database_url))) for _ in range(3)]
+    threads = [threading.Thread(target=lambda: opened.append(Database(bare_database_url))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
