@@ -26,21 +26,21 @@ def tears(
     for column, row, state in spoilt:
         cx, cy = square_centre(mesh, column, row)
         window = _window(x, y, cx, cy, 1.5 * half)
-        near = np.hypot(x[window] - np.float32(cx), y[window] - np.float32(cy)) < 1.5 * half
+        dx, dy = x[window] - np.float32(cx), y[window] - np.float32(cy)
+        near = np.hypot(dx, dy) < 1.5 * half
         if not near.any():
             continue
         seed = key(grid.seed, "tear", column, row)
-        px, py = x[window] - np.float32(cx), y[window] - np.float32(cy)
+        px, py = dx[near], dy[near]
         sdf = _tear(seed, px, py, half) if state is SquareState.TORN else _cracks(seed, px, py, half)
-        inside = near
         width = 0.25 + 0.6 * float(uniform(seed, 900))
         rolled = (
             250
             * np.exp(-np.maximum(sdf, 0) / np.float32(width))
             * step_up(smooth(key(seed, "rolled"), px, py, 5.0), -0.2, 1.2)
         )
-        void[window] = np.where(inside, np.minimum(void[window], sdf), void[window])
-        fold[window] += np.where(inside & (sdf > 0), rolled, 0)
+        void[window][near] = np.minimum(void[window][near], sdf)
+        fold[window][near] += np.where(sdf > 0, rolled, 0)
     return void, fold
 
 
