@@ -56,7 +56,7 @@ def run_once(
         target=screen_until, args=(str(folder), url, moment, tuple(spared), str(killed_at)), daemon=True
     )
     process.start()
-    process.join(60)
+    process.join(WITHIN_S)
     assert process.exitcode is not None, "it hangs"
     if process.exitcode == 0:
         return None
@@ -191,7 +191,7 @@ def test_killed_while_serialem_exposes_it_is_not_repeated(processes: ForkServerC
         assert records() == 1
         assert first.pid is not None
         os.kill(first.pid, signal.SIGKILL)
-        first.join(30)
+        first.join(WITHIN_S)
         assert run_once(processes, tmp_path, url, None, []) is None
     report = report_of(tmp_path)
     assert report.stopped is None

@@ -40,7 +40,7 @@ def test_what_looks_new_is_looked_for_queued_once_and_taken_back(workspace: Work
         assert nothing == {"job_id": None, "finished_at": None, "sources": []}
         job = client.post(f"{API}/drift", json={"task": TASK, "count": 5}).json()["id"]
         with Worker(workspace):
-            JobQueue(workspace).wait(job, timeout_s=50)
+            JobQueue(workspace).wait(job, timeout_s=100)
         found = client.get(f"{API}/drift", params={"task": TASK}).json()
         assert found["job_id"] == job
         (source,) = found["sources"]

@@ -38,7 +38,7 @@ def _finish_jobs(workspace: Workspace) -> None:
     queue = JobQueue(workspace)
     with Worker(workspace):
         for job in queue.list(10):
-            assert queue.wait(job.id, timeout_s=30).state is JobState.SUCCEEDED
+            assert queue.wait(job.id, timeout_s=100).state is JobState.SUCCEEDED
 
 
 def _micrographs(client: TestClient, project: int) -> list[dict[str, object]]:

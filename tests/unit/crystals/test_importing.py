@@ -531,13 +531,13 @@ def test_a_watched_folder_imports_what_comes_once_it_has_settled(
         _until(lambda: sum(report.added for report in rounds) == 5)
     finally:
         stop.set()
-        watcher.join(10)
+        watcher.join(100)
     assert not watcher.is_alive()
     assert problems(database) == {}
     assert len(rows(database)) == 5
 
 
-def _until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+def _until(condition: Callable[[], bool], timeout_s: float = 100) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

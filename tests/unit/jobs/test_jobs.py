@@ -20,7 +20,7 @@ from structloop.jobs.worker import system_database_url, worker_lock_path
 from structloop.schema.events import JobProgress, JobState
 from structloop.store.tables import Job
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 100.0
 
 
 class CountRequest(JobRequest):

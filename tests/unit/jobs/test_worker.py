@@ -17,7 +17,7 @@ from structloop.jobs.kinds import KINDS, JobControl, JobKind, JobRequest
 from structloop.jobs.worker import executor_id, worker_lock_path
 from structloop.schema.events import JobState
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 100.0
 
 # A worker on a machine of another name, in the middle of a job.
 OTHER_MACHINE = """

@@ -40,7 +40,7 @@ def test_relion_and_we_say_where_things_went(movie: Path, binning: int) -> None:
     command = ["relion_run_motioncorr", "--i", "movie.mrcs", "--o", "out/", "--use_own", "--j", "1"]
     command += ["--angpix", str(PIXEL), "--voltage", "300", "--bin_factor", str(binning)]
     command += ["--dose_weighting", "--dose_per_frame", "1"]
-    subprocess.run(command, cwd=movie.parent, check=True, capture_output=True, timeout=50)
+    subprocess.run(command, cwd=movie.parent, check=True, capture_output=True, timeout=150)
     theirs = read_relion_motion(movie.parent / "out" / "movie.star")
     with open_movie(movie) as opened:
         options = MotionOptions(pixel_size_angstrom=PIXEL, dose=Dose(1.0, 300.0))

@@ -177,7 +177,7 @@ def test_relion_reads_what_is_written_and_we_what_relion_writes(tmp_path: Path) 
         "--voltage",
         "300",
     ]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=50)
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=150)
     motion = read_relion_motion(tmp_path / "out" / "movie.star")
     assert (motion.width_px, motion.height_px, len(motion.track.frames)) == (512, 512, 4)
 
@@ -191,6 +191,6 @@ def test_relion_reads_what_is_written_and_we_what_relion_writes(tmp_path: Path) 
         check=True,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
     )
     assert printed.stdout.split() == ["a.mrc"]

@@ -73,7 +73,7 @@ def test_relion_means_the_same_by_the_same_numbers(tmp_path: Path, u: int, v: in
     picture = tmp_path / "relion_ctf.mrc"
     command = ["relion_ctf_toolbox", "--simulate", str(picture), "--angpix", "2", "--box", "128", "--kV", "300"]
     command += ["--Q0", "0.1", "--Cs", "2.7", "--defU", str(u), "--defV", str(v), "--defAng", str(angle)]
-    subprocess.run(command, check=True, capture_output=True, timeout=50)
+    subprocess.run(command, check=True, capture_output=True, timeout=150)
     theirs = mrcfile.read(picture).astype(np.float64)
     ky, kx = np.meshgrid(np.arange(-64, 64) / 256, np.arange(-64, 64) / 256, indexing="ij")
     turn = 2 * np.arctan2(ky, kx)
