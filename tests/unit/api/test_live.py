@@ -16,6 +16,7 @@ from structloop.jobs import JobQueue, Workspace
 from structloop.schema.events import JobProgress
 from support.stored_plates import StoredPlate, store_plate
 
+WITHIN_S = 60.0
 Told = tuple[str, dict[str, object], str]
 
 
@@ -24,8 +25,19 @@ def broadcast_of(workspace: Workspace, **options: int) -> EventBroadcast:
 
 
 async def following(events: AsyncIterator[ServerSentEvent]) -> Told:
-    event = await asyncio.wait_for(anext(events), 10)
+    event = await asyncio.wait_for(anext(events), WITHIN_S)
     return str(event.event), json.loads(str(event.data)), str(event.id)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def watching(broadcast: EventBroadcast) -> None:
+    """Waits for the first look: what was there before it is no change."""
+    await until(lambda: broadcast._watcher is not None)
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
@@ -57,7 +69,7 @@ def test_plates_that_change_are_named(workspace: Workspace, plate: StoredPlate, 
         broadcast = broadcast_of(workspace)
         events = broadcast.listen()
         waiting = asyncio.ensure_future(following(events))
-        await asyncio.sleep(0.2)
+        await watching(broadcast)
         new = store_plate(workspace.database, tmp_path / "images", "NEW")
         assert (await waiting)[:2] == ("plates", {"plate_ids": [new.id]})
         annotate(
@@ -82,12 +94,12 @@ def test_who_comes_back_hears_what_was_missed(workspace: Workspace) -> None:
         broadcast = broadcast_of(workspace)
         events = broadcast.listen()
         waiting = asyncio.ensure_future(following(events))
-        await asyncio.sleep(0.2)
+        await watching(broadcast)
         first = queue.submit("crystals.score", {"barcode": "P1"}, "P1")
         _, data, seen = await waiting
         assert data["id"] == first
         await events.aclose()  # type: ignore[attr-defined]
-        await asyncio.sleep(0.1)
+        await until(lambda: broadcast._watcher is None or broadcast._watcher.done())
         # Nobody listens now; the next listener still hears of it.
         second = queue.submit("crystals.score", {"barcode": "P2"}, "P2")
         back = broadcast.listen(seen)
@@ -118,9 +130,9 @@ def test_listeners_end_when_the_server_does(workspace: Workspace) -> None:
         broadcast = broadcast_of(workspace)
         events = [broadcast.listen() for _ in range(3)]
         waiting = [asyncio.ensure_future(anext(item, None)) for item in events]
-        await asyncio.sleep(0.2)
+        await watching(broadcast)
         await broadcast.stop()
-        assert await asyncio.wait_for(asyncio.gather(*waiting), 5) == [None, None, None]
+        assert await asyncio.wait_for(asyncio.gather(*waiting), WITHIN_S) == [None, None, None]
 
     run(test)
 
@@ -140,7 +152,7 @@ def test_listeners_that_come_at_the_same_moment_start_one_watcher(
     async def test() -> None:
         broadcast = broadcast_of(workspace)
         waiting = [asyncio.ensure_future(following(broadcast.listen())) for _ in range(5)]
-        await asyncio.sleep(0.3)
+        await watching(broadcast)
         job = JobQueue(workspace).submit("crystals.score", {"barcode": "P1"}, "P1")
         for name, data, _ in await asyncio.gather(*waiting):
             assert (name, data["id"]) == ("job", job)
