@@ -164,7 +164,7 @@ def compare(
             found = compare_on(
                 bench, review, items, current or in_production(bench, review), candidate, on_progress=tell
             )
-        verdict = judge_gate(found, review.gate)
+        verdict = judge_gate(found, review.gate, review.acceptable)
         if page is not None:
             reasons = [check.reason for check in verdict.checks]
             title = f"{verdict.candidate} beside {verdict.current} on {info.name}"

@@ -95,6 +95,7 @@ QUALITY = ReviewTask(
     modality=Modality.ELECTRONS,
     curated_as=TASK,
     find_images=find_pictures,
+    acceptable=USABLE,
     default_model="exposures-condition",
 )
 

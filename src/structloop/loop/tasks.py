@@ -21,11 +21,13 @@ class GateDefaults:
     """What a new model must show before it takes the place of the one in production, unless told otherwise.
 
     Attributes:
-        recall_margin: How much lower its recall may be, at most.
+        recall_margin: How much lower its recall may be, at most; of tasks that say which labels are acceptable, how
+            much lower the share of items of which it tells rightly whether theirs is.
         significance: Level of the paired test.
         max_calibration_error: Largest expected calibration error.
         max_slowdown: Longest time per image, relative to the model in production.
-        min_positives: Positive items that the test set must hold for its numbers to mean something.
+        min_positives: Positive items that the test set must hold for its numbers to mean something; of tasks that say
+            which labels are acceptable, as many on either side.
     """
 
     recall_margin: float = 0.02
@@ -68,6 +70,8 @@ class ReviewTask:
         details: Kinds that curators may tell apart within a label, such as crystal types.
         metrics: The metrics that reports put first, by their names in `loop.evaluation`.
         gate: What promotion asks for by default.
+        acceptable: Of more than two labels, those whose items are of use. Whether a model tells these from the others
+            is what the gate then asks for, in place of the recall of the positive label; none: that recall.
         default_model: The model that does the work where none is in production; None: the one that the settings name.
     """
 
@@ -82,6 +86,7 @@ class ReviewTask:
     details: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     metrics: tuple[str, ...] = ("balanced_accuracy", "recall", "precision")
     gate: GateDefaults = GateDefaults()
+    acceptable: tuple[str, ...] = ()
     default_model: str | None = None
 
     def __post_init__(self) -> None:
@@ -91,6 +96,10 @@ class ReviewTask:
             raise ValueError(f"review task {self.name}: '{self.positive}' is none of its labels {self.labels}")
         if {UNCERTAIN, UNUSABLE} & set(self.labels):
             raise ValueError(f"review task {self.name}: '{UNCERTAIN}' and '{UNUSABLE}' are answers, not labels")
+        if not set(self.acceptable) < set(self.labels):
+            raise ValueError(
+                f"review task {self.name}: acceptable labels {self.acceptable} must be some of {self.labels}, not all"
+            )
         unknown = set(self.details) - set(self.labels)
         if unknown:
             raise ValueError(f"review task {self.name}: details of {sorted(unknown)}, which are no labels of it")

@@ -104,6 +104,55 @@ def test_the_first_in_production_has_nothing_to_be_compared_with() -> None:
     assert not judge_first(judged("new", 0.9, 0.05, crystals=5), RULES).passed
 
 
+USABLE = ("great", "decent")
+
+
+def sorted_exposures(name: str, right: float, *, sides: float, certainty: float, count: int = 400) -> Judgement:
+    """A model of three labels, right on a share of each label; the rest it puts on the right side in a share."""
+    card = brightness_card(name, (Modality.ELECTRONS,)).model_copy(
+        update={"labels": ("great", "decent", "no-ice", "crystalline"), "positive_label": "great"}
+    )
+    items: list[LabelledItem] = []
+    said: list[str] = []
+    for label, neighbour, opposite in (
+        ("great", "decent", "no-ice"),
+        ("decent", "great", "no-ice"),
+        ("no-ice", "crystalline", "great"),
+    ):
+        for index in range(count):
+            items.append(LabelledItem(f"{label} {index:04d}", f"square {index % 40}", label, nothing))
+            wrong = neighbour if index < count * (right + sides) else opposite
+            said.append(label if index < count * right else wrong)
+    sure = np.full(len(items), certainty)
+    found = np.array([certainty if each == "great" else 0.1 for each in said])
+    return judgement_of(card, Modality.ELECTRONS, items, found, seconds_per_image=0.02, said=said, certainty=sure)
+
+
+def of_usable(current: Judgement, candidate: Judgement) -> GateVerdict:
+    return judge_gate(compare(current, candidate), RULES, USABLE)
+
+
+def test_where_labels_are_acceptable_the_gate_asks_whether_these_are_told_from_the_others() -> None:
+    old = sorted_exposures("old", 0.6, sides=0.2, certainty=0.6)
+    found = of_usable(old, sorted_exposures("new", 0.7, sides=0.2, certainty=0.7))
+    assert [check.name for check in found.checks] == ["test set", "acceptable", "paired test", "calibration", "speed"]
+    assert found.passed
+    assert "to be great or decent, or not, changes by +10.0 points" in found.checks[1].reason
+    # As many labels are right, and one that takes great for no-ice is worse than one that takes it for decent.
+    assert failing(of_usable(old, sorted_exposures("new", 0.6, sides=0.05, certainty=0.6))) == ["acceptable"]
+    assert failing(of_usable(old, sorted_exposures("new", 0.6, sides=0.2, certainty=0.9))) == ["calibration"]
+    assert failing(of_usable(old, sorted_exposures("new", 0.5, sides=0.3, certainty=0.5))) == ["paired test"]
+
+
+def test_the_test_set_must_hold_enough_of_what_is_acceptable_and_of_the_rest() -> None:
+    few = sorted_exposures("new", 1.0, sides=0.0, certainty=1.0, count=15)
+    assert judge_first(few, RULES).checks[0].reason.startswith("the test set holds 15 images of 'great'")
+    found = judge_first(few, RULES, USABLE)
+    assert failing(found) == ["test set"]
+    assert "15 images of 'other labels', 20 are needed" in found.objections[0]
+    assert judge_first(sorted_exposures("new", 1.0, sides=0.0, certainty=1.0, count=20), RULES, USABLE).passed
+
+
 def versions(database: Database, *names: str) -> dict[str, int]:
     return {name: record_version(database, brightness_card(name)) for name in names}
 

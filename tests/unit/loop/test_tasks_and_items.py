@@ -34,6 +34,8 @@ def test_crystals_are_two_tasks_that_are_curated_as_one() -> None:
         {"positive": "square"},
         {"labels": ("crystal", "uncertain")},
         {"details": {"nothing": ("a",)}},
+        {"acceptable": ("square",)},
+        {"acceptable": ("crystal", "other")},
     ],
 )
 def test_a_task_that_makes_no_sense_is_refused(change: dict[str, object]) -> None:

@@ -192,8 +192,7 @@ def evaluate_binary(
         auc=auc,
         average_precision=ap,
         brier=float(np.mean((values - truth) ** 2)),
-        calibration_error=sum(part.images * abs(part.mean_probability - part.observed.value) for part in bins)
-        / truth.size,
+        calibration_error=_error(bins),
         reliability=bins,
         seed=seed,
         resamples=resamples,
@@ -241,4 +240,19 @@ def _reliability(truth: NDArray[np.bool_], values: NDArray[np.float64]) -> tuple
     return tuple(bins)
 
 
-__all__ = ["BinaryEvaluation", "ReliabilityBin", "evaluate_binary"]
+def calibration_error(is_true: ArrayLike, probabilities: ArrayLike) -> float:
+    """Mean distance of said and observed over ten bins of the probability, weighted by images.
+
+    Args:
+        is_true: `(n,)`, whether what was said is so; at least one.
+        probabilities: `(n,)`, how probable it was said to be.
+    """
+    return _error(_reliability(np.asarray(is_true, dtype=np.bool_), np.asarray(probabilities, dtype=np.float64)))
+
+
+def _error(bins: tuple[ReliabilityBin, ...]) -> float:
+    images = sum(part.images for part in bins)
+    return sum(part.images * abs(part.mean_probability - part.observed.value) for part in bins) / images
+
+
+__all__ = ["BinaryEvaluation", "ReliabilityBin", "calibration_error", "evaluate_binary"]

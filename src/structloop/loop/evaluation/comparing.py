@@ -1,5 +1,6 @@
 """Two models on the same items: who is better, by how much, and whether it could be chance."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,6 +98,41 @@ def compare(current: Judgement, candidate: Judgement, *, seed: int = 0) -> Compa
     )
 
 
+def sides_difference(comparison: Comparison, acceptable: Sequence[str]) -> Estimate | None:
+    """How much better the candidate tells acceptable labels from the others: candidate minus current.
+
+    Of the items of either side the share that is said to be on that side, both sides counting alike; by the likeliest
+    label. The interval is the wider, below and above, of two: Tango's of both sides put together as independent ones
+    (the square-and-add method of Zou and Donner, Statistics in Medicine 27, 2008), and that by drawing groups.
+
+    Args:
+        comparison: Of models with more than two labels.
+        acceptable: Some of the labels.
+
+    Returns:
+        None where one side has no item, or the models have two labels.
+    """
+    current, candidate = comparison.current, comparison.candidate
+    if current.said is None or candidate.said is None:
+        return None
+    truth = np.array([item.label in acceptable for item in current.items], dtype=np.bool_)
+    if truth.all() or not truth.any():
+        return None
+    one, two = (
+        np.array([said in acceptable for said in each], dtype=np.bool_) for each in (current.said, candidate.said)
+    )
+    parts = [paired_proportions((one == truth)[side], (two == truth)[side]) for side in (truth, ~truth)]
+    value = sum(part.value for part in parts) / 2
+    low = value - math.hypot(*(part.value - part.low for part in parts)) / 2
+    high = value + math.hypot(*(part.high - part.value for part in parts)) / 2
+    by_groups = paired_differences(
+        truth, one.astype(np.float64), two.astype(np.float64), (0.5, 0.5), current.groups, seed=current.overall.seed
+    ).values["balanced_accuracy"]
+    if by_groups is None:
+        return Estimate(value, low, high)
+    return Estimate(value, min(low, by_groups.low), max(high, by_groups.high))
+
+
 def _recall_difference(one: Judgement, two: Judgement, by_groups: Estimate | None) -> Estimate | None:
     truth = one.is_positive
     if not truth.any():
@@ -125,7 +161,8 @@ def _rows(judgement: Judgement, rows: Sequence[int]) -> Judgement:
         seed=judgement.overall.seed,
         unreadable=judgement.unreadable,
         said=None if judgement.said is None else [judgement.said[row] for row in rows],
+        certainty=None if judgement.certainty is None else judgement.certainty[list(rows)],
     )
 
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "sides_difference"]

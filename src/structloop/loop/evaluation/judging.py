@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from structloop.core.errors import EvaluationSetError, ImageError
 from structloop.loop.datasets.items import LabelledItem
-from structloop.loop.evaluation.binary import BinaryEvaluation, evaluate_binary
+from structloop.loop.evaluation.binary import BinaryEvaluation, calibration_error, evaluate_binary
 from structloop.loop.evaluation.intervals import Estimate, wilson_interval
 from structloop.models.calibration import class_probabilities, crystal_probabilities
 from structloop.models.classifiers.protocol import Classifier, PreparedImage, stack_images
@@ -103,6 +103,7 @@ class Judgement:
         seconds_per_image: Reading and preparing included, loading the model not.
         unreadable: Items left out, by key, with the reason.
         said: The likeliest label of each item, of a model with more than two labels; None of others.
+        certainty: `(n,)`, how probable each label that was said is to the model; None where nothing was said.
     """
 
     card: ModelCard
@@ -118,6 +119,7 @@ class Judgement:
     seconds_per_image: float
     unreadable: Mapping[str, str] = field(default_factory=dict)
     said: tuple[str, ...] | None = None
+    certainty: NDArray[np.float64] | None = None
 
     @property
     def groups(self) -> list[str]:
@@ -141,6 +143,13 @@ class Judgement:
         """Share of items of which the likeliest label is right; None of a model with two labels."""
         return None if self.said is None else wilson_interval(int(self.is_right.sum()), len(self.items))
 
+    @property
+    def calibration_error(self) -> float:
+        """Of what the model says: of two labels of the positive's probability, of more of that of the label said."""
+        if self.certainty is None:
+            return self.overall.calibration_error
+        return calibration_error(self.is_right, self.certainty)
+
     def confusion(self) -> dict[str, dict[str, int]]:
         """How often the model said what of items of each label; empty of a model with two labels."""
         counts = Counter(zip((item.label for item in self.items), self.said or (), strict=False))
@@ -161,7 +170,13 @@ class Judgement:
             "seconds_per_image": self.seconds_per_image,
             "unreadable": dict(self.unreadable),
         } | (
-            {} if self.all_labels is None else {"all_labels": self.all_labels.to_json(), "confusion": self.confusion()}
+            {}
+            if self.all_labels is None
+            else {
+                "all_labels": self.all_labels.to_json(),
+                "confusion": self.confusion(),
+                "calibration_error_of_labels": self.calibration_error,
+            }
         )
 
 
@@ -200,7 +215,7 @@ def judge_items(
                 f"'{card.name}'"
             )
     found = np.full(len(items), np.nan)
-    said = np.zeros(len(items), dtype=np.int64)
+    said, certainty = np.zeros(len(items), dtype=np.int64), np.zeros(len(items))
     unreadable: dict[str, str] = {}
     began = time.perf_counter()
     done = 0
@@ -211,7 +226,8 @@ def judge_items(
             logits = classifier.logits(stack_images([image for _, image in usable]), modality)
             rows = [index for index, _ in usable]
             found[rows] = crystal_probabilities(card, logits, modality)
-            said[rows] = class_probabilities(card, logits, modality).argmax(axis=1)
+            of_labels = class_probabilities(card, logits, modality)
+            said[rows], certainty[rows] = of_labels.argmax(axis=1), of_labels.max(axis=1)
         done += len(batch)
         if on_progress is not None:
             on_progress(done, len(items), f"scoring with {card.name}")
@@ -229,6 +245,7 @@ def judge_items(
         seed=seed,
         unreadable=unreadable,
         said=[card.labels[said[index]] for index in scored] if len(card.labels) > 2 else None,
+        certainty=certainty[scored] if len(card.labels) > 2 else None,
     )
 
 
@@ -243,6 +260,7 @@ def judgement_of(
     seed: int = 0,
     unreadable: Mapping[str, str] | None = None,
     said: Sequence[str] | None = None,
+    certainty: NDArray[np.float64] | None = None,
 ) -> Judgement:
     """The judgement of probabilities that are known already; see `judge_items`."""
     truth = np.array([item.label == card.positive_label for item in items], dtype=np.bool_)
@@ -264,6 +282,7 @@ def judgement_of(
         seconds_per_image=seconds_per_image,
         unreadable=dict(unreadable or {}),
         said=None if said is None else tuple(said),
+        certainty=certainty,
     )
 
 

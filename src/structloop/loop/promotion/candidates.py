@@ -223,9 +223,9 @@ def _judged(
         judged = judge_on(bench, task, split.test, run.name, on_progress=on_progress)
         comparison = beside_production(bench, task, split.test, judged, on_progress=on_progress)
         if held is None or comparison is None:
-            verdict = judge_first(judged, task.gate)
+            verdict = judge_first(judged, task.gate, task.acceptable)
         else:
-            verdict = judge_gate(comparison, task.gate)
+            verdict = judge_gate(comparison, task.gate, task.acceptable)
         evidence = comparison_evidence(verdict, comparison, judged)
         put_on_card(bench.registry, run.name, judged)
     card = bench.registry.card(run.name)

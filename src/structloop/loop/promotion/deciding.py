@@ -66,9 +66,9 @@ def decide(
         raise PromotionError(f"{held.model} is in production for {task} already")
     comparison = beside_production(bench, review, items, judged, on_progress=on_progress)
     if held is None or comparison is None:
-        verdict = judge_first(judged, review.gate)
+        verdict = judge_first(judged, review.gate, review.acceptable)
     else:
-        verdict = judge_gate(comparison, review.gate)
+        verdict = judge_gate(comparison, review.gate, review.acceptable)
     if not verdict.passed and not despite_gate:
         return Decision(verdict, None)
     evidence = comparison_evidence(verdict, comparison, judged) | {"dataset": info.name, "despite_gate": despite_gate}
