@@ -35,8 +35,9 @@ Floats = NDArray[np.float64]
 LIMITATIONS = (
     "Trained on simulated micrographs only: no real picture was used to train it, to choose it or to calibrate it. On "
     "real ones let people label some, and train a fast head on it.",
-    "On 30 real pictures (MicAssess's published examples, never trained or chosen on) it is right in 30 % (15 to 49 %; "
-    "chance is 17 %), and tells usable from not in 63 % (44 to 80 %): it is for sorting, and judges no exposure.",
+    "On 30 real pictures (MicAssess's published examples, never trained on; but the simulation had been fitted to "
+    "statistics of the same 30) it is right in 30 % (15 to 49 %; chance is 17 %), and tells usable from not in 63 % "
+    "(44 to 80 %): it is for sorting, and judges no exposure.",
     "Great and decent are neighbours, and where dirt begins to matter is a matter of taste: a third of the decent ones "
     "are taken for great or contaminated even in simulation.",
     "Crystalline ice is told from its mottled look, and from its rings where the micrograph is given unbinned with its "
