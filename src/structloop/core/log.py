@@ -9,6 +9,8 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 _SECRET_KEYS = ("password", "token", "secret", "authorization", "api_key")
+# Libraries that log what they also raise, and we tell with the file's name and the remedy.
+_SAID_OTHERWISE = ("tifffile",)
 _URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^:/@\s]*):[^@/\s]+@")
 
 
@@ -53,6 +55,8 @@ def configure_logging(level: str = "warning", style: Literal["console", "json"] 
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=number, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
+    for name in _SAID_OTHERWISE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def test_from_a_folder_of_movies_to_what_is_to_be_left(movies: Path, tmp_path: P
     watched = run(home, "watch", str(movies), *command[2:], "--until-idle", "0", "--name", "night 3")
     assert watched.exit_code == 0, watched.output
     assert "night 3: 2 exposures processed" in watched.output
+
+
+def test_simulated_movies_say_what_to_do_next(tmp_path: Path, home: Path) -> None:
+    out = tmp_path / "made"
+    small = ("simulate", "--out", str(out), "--count", "8", "--size", "128", "--frames", "2", "--layout", "serialem")
+    made = run(home, *small)
+    assert made.exit_code == 0, made.output
+    assert re.search(r"8 movies \(\d good, ", made.output)
+    assert "8 of them new" in made.output
+    assert f"Next: structloop micrographs process {out} --recursive" in made.output
+    again = json.loads(run(home, *small, "--json").stdout)
+    assert (again["written"], sum(again["kinds"].values())) == (0, 8)
+    refused = run(home, *small, "--seed", "2")
+    assert "movies of another simulation (seed 0)" in str(refused.exception)
 
 
 def test_what_cannot_be_done_is_told_before_anything_is(movies: Path, tmp_path: Path, home: Path) -> None:
