@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-Task = Annotated[str, typer.Option("--task", help="Review task: crystals/visible or crystals/uv.")]
+Task = Annotated[str, typer.Option("--task", help="Review task: crystals/visible, crystals/uv or micrographs/quality.")]
 MadeBy = Annotated[
     str | None, typer.Option("--by", help="Who does it. Default: the account's name.", show_default=False)
 ]

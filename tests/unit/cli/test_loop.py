@@ -11,6 +11,10 @@ from structloop.cli.loop import app
 from structloop.core.errors import DataLeakError, LabelsError, NotFoundError
 from structloop.crystals.annotations import annotate
 from structloop.crystals.curation import answer_item, next_views
+from structloop.exposures.curation import answer_item as answer_exposure
+from structloop.exposures.curation import next_shown
+from structloop.exposures.made_up import store_made_up_session
+from structloop.exposures.review import LABELS
 from structloop.jobs import open_workspace
 from structloop.store.tables import CurationTally
 from support.stored_plates import StoredPlate, store_plate, write_picture
@@ -83,6 +87,39 @@ def test_an_empty_queue_says_what_to_do(home: Path) -> None:
     assert "0 drops wait." in run("queue", "status")
     with pytest.raises(NotFoundError, match="no plate 'X'"):
         invoke("queue", "fill", "--plate", "X")
+
+
+def test_exposures_are_asked_about_and_make_a_data_set(home: Path) -> None:
+    task = ("--task", "micrographs/quality")
+    assert "Process movies first" in run("queue", "fill", *task)
+    with open_workspace(home) as workspace:
+        folder = home / "made"
+        names = [(f"{number}.png", f"{number}_power.png") for number in range(12)]
+        key = store_made_up_session(workspace.database, folder, count=12, pictures=names)
+        for name, _ in names:
+            write_picture(folder / name)
+    told = run("queue", "fill", *task, "--size", "8", "--answers", "1", "--session", "Made-up session")
+    assert "8 exposures joined the queue, of " in told
+    assert "audit: 2" in told
+    assert "8 exposures wait, 8 of them for bob." in run("queue", "status", *task, "--curator", "bob")
+    assert "0 drops wait." in run("queue", "status")
+    with open_workspace(home) as workspace:
+        for number in range(6):
+            (shown,), _ = next_shown(workspace.database, "bob")
+            assert shown.session_id == key
+            answer_exposure(workspace.database, shown.item.id, curator="bob", answer=LABELS[number % 2])
+    status = json.loads(run("queue", "status", *task, "--json"))
+    assert (status["open"], status["settled"], status["curators"][0]["agreement"]) == (2, 6, 1.0)
+    built = run("datasets", "build", *task, "--test-share", "0", "--by", "bob")
+    assert built.startswith("micrographs/quality#1: 6 images (3 decent, 3 great)")
+    assert run("queue", "empty", *task) == "2 exposures taken out of the queue.\n"
+    for option, value in (("--plate", "P1"), ("--gold", "2"), ("--project-share", "0.4")):
+        refused = invoke("queue", "fill", *task, option, value)
+        assert refused.exit_code == 2
+        assert "is not for micrographs/quality" in " ".join(refused.stderr.replace("│", " ").split())
+    assert invoke("queue", "fill", "--session", "Made-up session").exit_code == 2
+    with pytest.raises(NotFoundError, match="no session of exposures 'X'"):
+        invoke("queue", "fill", *task, "--session", "X")
 
 
 def test_labels_are_imported_and_what_fits_nothing_is_listed(plates: list[StoredPlate], tmp_path: Path) -> None:
