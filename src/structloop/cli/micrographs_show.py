@@ -74,6 +74,15 @@ def _print_list(listed: list[dict[str, Any]], as_json: bool) -> None:
     results_console().print(table)
 
 
+def _leaving(place: "Place") -> str:
+    """Whether to leave it, and since when: the rule spoke at some exposure, and more may have come since."""
+    rule, now = place.leaving, place.pooled.exposures
+    if not rule.leave:
+        return ""
+    since = "" if rule.exposures == now else f" (since exposure {rule.exposures} of {now})"
+    return f"leave it{since}: {rule.reason}"
+
+
 def _print_places(places: "list[Place]") -> None:
     named = [each for each in places if each.name is not None]
     if not named:
@@ -87,7 +96,7 @@ def _print_places(places: "list[Place]") -> None:
             f"{share.share:.0%}",
             f"{share.low:.0%} to {share.high:.0%}",
             escape("; ".join(f"{reason.words} ({reason.exposures})" for reason in each.reasons)),
-            f"leave it: {escape(each.leaving.reason)}" if each.leaving.leave else "",
+            escape(_leaving(each)),
         )
     results_console().print(table)
 

@@ -98,14 +98,14 @@ class RenderedMovie:
     """A movie with its truth.
 
     Attributes:
-        frames: (frames, y, x) counts.
+        frames: (frames, y, x) counts, uint8 or uint16.
         dose_e_per_angstrom2: Of all frames.
         motion_angstrom: Length of the path of the whole.
         ice_nm: Mean thickness.
         particles: Molecules that an annotator would mark.
     """
 
-    frames: NDArray[np.uint8] | NDArray[np.uint16]
+    frames: NDArray[Any]
     dose_e_per_angstrom2: float
     motion_angstrom: float
     ice_nm: float
@@ -152,7 +152,7 @@ def _planned(number: int, kind: str, seed: int) -> PlannedMovie:
         square=1 + square,
         hole=1 + number,
         taken_s=number * _SECONDS_EACH + square * _SECONDS_PER_SQUARE,
-        stage_um=(round(95.0 * square + 2.4 * (place % 4), 2), round(-60.0 + 2.4 * (place // 4), 2)),
+        stage_um=(round(95.0 * square + 9.6 * (place % 4), 2), round(-60.0 + 9.6 * (place // 4), 2)),
         target_defocus_um=round(target, 2),
         optics=optics,
         drift_angstrom=90.0 if kind == "drift" else float(draw.uniform(5, 10)),
