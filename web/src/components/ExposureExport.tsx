@@ -83,7 +83,7 @@ export function ExposureExport({ sessionId, choices, onClose }: Props) {
             <input type="radio" name="format" checked={format === one.value} onChange={() => { setFormat(one.value); }} />
             <span>
               {one.name}
-              <span className="muted"> {one.words}</span>
+              <span className="muted words">{one.words}</span>
             </span>
           </label>
         ))}

@@ -66,14 +66,16 @@ export function ExposureFacts({ detail }: { detail: ExposureDetail }) {
   ];
   return (
     <>
-      <section>
-        <h3>Numbers</h3>
-        <dl className="facts">
-          {rows.map(([name, text, note]) => (
-            <Fact key={name} name={name} text={text} note={note} />
-          ))}
-        </dl>
-      </section>
+      {exposure.state !== "failed" && (
+        <section>
+          <h3>Numbers</h3>
+          <dl className="facts">
+            {rows.map(([name, text, note]) => (
+              <Fact key={name} name={name} text={text} note={note} />
+            ))}
+          </dl>
+        </section>
+      )}
       {detail.remarks.length > 0 && (
         <section>
           <h3>Remarks</h3>

@@ -1,7 +1,7 @@
 /** The exposures that pass the filter and the selection, as a table or as pictures with their power spectra. */
 import type { Ref } from "react";
 import { exposurePictureUrl, exposurePowerUrl } from "../api/client";
-import { causeName, type Columns, FAILED, indicatorOf, PICTURE, POWER, type Sorting, textAt, valueText } from "../logic/exposures";
+import { causeName, type Columns, FAILED, failureWords, indicatorOf, PICTURE, POWER, type Sorting, textAt, valueText } from "../logic/exposures";
 import { CAUSES, PROBLEMATIC, type Verdicts } from "../logic/judging";
 import { Icon } from "./Icon";
 import type { Mark } from "./useExposureView";
@@ -20,7 +20,12 @@ const NUMBERS = [
   "problematic",
 ] as const;
 
-const SHORT: Readonly<Record<string, string>> = { astigmatism_um: "Astig.", particles_per_um2: "Part." };
+/** Names and units that fit the columns. */
+const SHORT: Readonly<Record<string, readonly [string, string]>> = {
+  astigmatism_um: ["Astig.", "µm"],
+  ctf_resolution_angstrom: ["CTF", "Å"],
+  particles_per_um2: ["Part.", "/µm²"],
+};
 
 interface Props {
   readonly ref?: Ref<VirtualHandle> | undefined;
@@ -48,7 +53,7 @@ export function standingOf(columns: Columns, verdicts: Verdicts, row: number): S
 function whyOf(columns: Columns, verdicts: Verdicts, row: number): string {
   const id = columns.ids[row] ?? -1;
   const failure = columns.failures.get(id);
-  if (failure !== undefined) return failure;
+  if (failure !== undefined) return failureWords(columns.names[row] ?? "", failure);
   const cause = CAUSES[verdicts.why[row] ?? -1];
   if (cause === undefined) return "";
   return cause === "poor_condition" ? (textAt(columns, "condition", row) ?? causeName(cause)) : causeName(cause);
@@ -63,20 +68,33 @@ export function MarkIcon({ mark }: { mark: Mark | undefined }) {
   );
 }
 
+const TAIL = 13;
+
+/** A name of which the middle gives way: names of one session begin alike, and their ends tell them apart. */
+function LongName({ text }: { text: string }) {
+  return (
+    <span className="long-name">
+      <span>{text.slice(0, -TAIL)}</span>
+      <span>{text.slice(-TAIL)}</span>
+    </span>
+  );
+}
+
 export function ExposureTable({ ref, ...props }: Props) {
   const { columns, verdicts, rows, marks, sorting, onSort } = props;
-  const heading = (by: string, name: string, unit = "") => (
+  const heading = (by: string, name: string, unit = "", short = name) => (
     <button
       key={by}
       type="button"
       className={`col ${by}`}
       aria-label={`Sort by ${name}`}
+      title={`Sort by ${name}${unit === "" ? "" : `, ${unit}`}`}
       aria-pressed={sorting.by === by}
       onClick={() => {
         onSort(by);
       }}
     >
-      {name}
+      {short}
       {unit !== "" && <span className="muted"> {unit}</span>}
       {sorting.by === by && <span aria-hidden="true">{sorting.descending ? " ↓" : " ↑"}</span>}
     </button>
@@ -96,7 +114,8 @@ export function ExposureTable({ ref, ...props }: Props) {
           {heading("square", "Square")}
           {NUMBERS.map((key) => {
             const indicator = indicatorOf(key);
-            return indicator === undefined ? null : heading(key, SHORT[key] ?? indicator.name, indicator.unit);
+            const [short, unit] = SHORT[key] ?? [indicator?.name ?? key, indicator?.unit ?? ""];
+            return heading(key, indicator?.name ?? key, unit, short);
           })}
           <span className="col why">Why</span>
         </div>
@@ -125,19 +144,20 @@ export function ExposureTable({ ref, ...props }: Props) {
             </span>
             <span className="col time num">{timeOfDay.format(columns.times[row] ?? 0)}</span>
             <span className="col name" title={columns.names[row]}>
-              {columns.names[row]}
+              <LongName text={columns.names[row] ?? ""} />
             </span>
             <span className="col square">{textAt(columns, "square", row) ?? "–"}</span>
-            {NUMBERS.map((key) => {
-              const indicator = indicatorOf(key);
-              const value = key === "problematic" ? verdicts.problematic[row] : columns.numbers[key]?.[row];
-              return (
-                <span key={key} className={`col num ${key}`}>
-                  {indicator === undefined ? "" : valueText(indicator, value ?? NaN)}
-                </span>
-              );
-            })}
-            <span className="col why" title={whyOf(columns, verdicts, row)}>
+            {standing !== "failed" &&
+              NUMBERS.map((key) => {
+                const indicator = indicatorOf(key);
+                const value = key === "problematic" ? verdicts.problematic[row] : columns.numbers[key]?.[row];
+                return (
+                  <span key={key} className={`col num ${key}`}>
+                    {indicator === undefined ? "" : valueText(indicator, value ?? NaN)}
+                  </span>
+                );
+              })}
+            <span className="col why" title={columns.failures.get(id) ?? whyOf(columns, verdicts, row)}>
               {whyOf(columns, verdicts, row)}
             </span>
           </div>
@@ -185,7 +205,9 @@ export function ExposureTiles({ ref, ...props }: Props) {
             </span>
             <span className="caption">
               <i className={`standing ${standing}`} title={standing} />
-              <span className="name">{columns.names[row]}</span>
+              <span className="name">
+                <LongName text={columns.names[row] ?? ""} />
+              </span>
               <MarkIcon mark={marks.get(id)} />
               <span className="num">
                 {standing === "failed" || resolution === undefined

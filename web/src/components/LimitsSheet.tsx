@@ -1,10 +1,8 @@
-/** Every limit as a number, those without a plot too; and limits that follow from marks, to look at before they hold. */
-import { useQuery } from "@tanstack/react-query";
+/** Every limit as a number, those without a plot too. */
 import { useState } from "react";
 import type { Limits } from "../api/client";
-import * as queries from "../api/exposureQueries";
-import { plural } from "../logic/format";
-import { type LimitEnd, limitAt, type SwitchName, withLimit } from "../logic/judging";
+import { type Columns, INDICATORS } from "../logic/exposures";
+import { type LimitEnd, limitAt, sameLimits, sideOf, type SwitchName, withLimit } from "../logic/judging";
 import { Sheet } from "./Sheet";
 
 interface Row {
@@ -21,7 +19,8 @@ const pair = (limit: Extract<LimitEnd, { end: "low" | "high" }>["limit"]): reado
   { limit, end: "high" },
 ];
 
-const ROWS: readonly Row[] = [
+/** Every limit that is a number. */
+export const ROWS: readonly Row[] = [
   { name: "Motion", unit: "Å", ends: most("most_total_motion_angstrom") },
   { name: "Early motion", unit: "Å", ends: most("most_early_motion_angstrom") },
   { name: "Defocus", unit: "µm", ends: pair("defocus_um") },
@@ -30,8 +29,8 @@ const ROWS: readonly Row[] = [
   { name: "CTF confidence", unit: "", ends: most("least_ctf_confidence", "low") },
   { name: "Ice", unit: "nm", ends: pair("ice_nm") },
   { name: "Tilt", unit: "°", ends: most("most_tilt_deg") },
-  { name: "Particles", unit: "per µm²", ends: pair("particles_per_um2") },
-  { name: "Overlapping particles", unit: "share", ends: most("most_particle_overlap") },
+  { name: "Particles", unit: "/µm²", ends: pair("particles_per_um2") },
+  { name: "Overlapping share", unit: "", ends: most("most_particle_overlap") },
   { name: "Empty share", unit: "", ends: most("most_empty_fraction") },
 ];
 const SWITCHES: readonly { name: string; limit: SwitchName }[] = [
@@ -40,7 +39,17 @@ const SWITCHES: readonly { name: string; limit: SwitchName }[] = [
   { name: "Poor condition (contaminated, broken, …) is allowed", limit: "poor_condition_allowed" },
 ];
 
+const WORDS = { low: "at least", high: "at most" } as const;
+
+/** Whether any exposure has what a row limits. */
+function isMeasured(columns: Columns, { ends }: Row): boolean {
+  const indicator = INDICATORS.find((one) => one.limits.some((end) => end.limit === ends[0]?.limit));
+  const values = indicator === undefined ? undefined : columns.numbers[indicator.key];
+  return values?.some((value) => !Number.isNaN(value)) ?? false;
+}
+
 interface Props {
+  readonly columns: Columns;
   readonly limits: Limits;
   readonly defaults: Limits;
   readonly onTry: (limits: Limits) => void;
@@ -48,13 +57,33 @@ interface Props {
 }
 
 /** What is typed is tried out on the plots; nothing is set here. */
-export function LimitsSheet({ limits, defaults, onTry, onClose }: Props) {
+export function LimitsSheet({ columns, limits, defaults, onTry, onClose }: Props) {
   const [now, setNow] = useState(limits);
+  const field = (row: Row, side: "low" | "high") => {
+    const end = row.ends.find((one) => sideOf(one) === side);
+    return end === undefined ? (
+      <span key={side} />
+    ) : (
+      <input
+        key={side}
+        className="field num"
+        type="number"
+        step="any"
+        min={0}
+        placeholder="no limit"
+        aria-label={`${row.name} ${WORDS[side]}`}
+        value={limitAt(now, end) ?? ""}
+        onChange={(event) => {
+          const value = event.target.valueAsNumber;
+          setNow(withLimit(now, end, value > 0 ? value : null));
+        }}
+      />
+    );
+  };
   return (
     <Sheet
       title="Limits"
       action="Try on the plots"
-      wide
       onSubmit={() => {
         onTry(now);
       }}
@@ -62,92 +91,35 @@ export function LimitsSheet({ limits, defaults, onTry, onClose }: Props) {
     >
       <p className="muted">An empty field is no limit. Nothing is set before you apply it on the page.</p>
       <div className="limit-fields">
-        {ROWS.map((row) => (
-          <div key={row.name} className="limit-field">
-            <span>{row.name}</span>
-            {row.ends.map((end) => (
-              <label key={end.end}>
-                <span className="muted">{end.end === "low" || (end.end === "only" && end.side === "low") ? "at least" : "at most"}</span>
-                <input
-                  className="field num"
-                  type="number"
-                  step="any"
-                  min={0}
-                  aria-label={`${row.name} ${end.end === "low" || (end.end === "only" && end.side === "low") ? "at least" : "at most"}`}
-                  value={limitAt(now, end) ?? ""}
-                  onChange={(event) => {
-                    const value = event.target.valueAsNumber;
-                    setNow(withLimit(now, end, value > 0 ? value : null));
-                  }}
-                />
-              </label>
-            ))}
-            <span className="muted">{row.unit}</span>
-          </div>
+        <span />
+        <span className="muted">{WORDS.low}</span>
+        <span className="muted">{WORDS.high}</span>
+        {ROWS.map((row) => [
+          <span key={row.name}>
+            {row.name} <span className="muted">{row.unit}</span>
+            {!isMeasured(columns, row) && <span className="muted unmeasured">not measured here</span>}
+          </span>,
+          field(row, "low"),
+          field(row, "high"),
+        ])}
+      </div>
+      <div className="limit-switches">
+        {SWITCHES.map(({ name, limit }) => (
+          <label key={limit} className="check">
+            <input
+              type="checkbox"
+              checked={now[limit]}
+              onChange={(event) => {
+                setNow({ ...now, [limit]: event.target.checked });
+              }}
+            />
+            {name}
+          </label>
         ))}
       </div>
-      {SWITCHES.map(({ name, limit }) => (
-        <label key={limit} className="check">
-          <input
-            type="checkbox"
-            checked={now[limit]}
-            onChange={(event) => {
-              setNow({ ...now, [limit]: event.target.checked });
-            }}
-          />
-          {name}
-        </label>
-      ))}
-      <button type="button" className="button quiet start" onClick={() => { setNow(defaults); }}>
+      <button type="button" className="button start" disabled={sameLimits(now, defaults)} onClick={() => { setNow(defaults); }}>
         Back to the defaults
       </button>
-    </Sheet>
-  );
-}
-
-interface LearnProps {
-  readonly sessionId: number;
-  readonly onTry: (limits: Limits, origin: string) => void;
-  readonly onClose: () => void;
-}
-
-export function LearnSheet({ sessionId, onTry, onClose }: LearnProps) {
-  const query = useQuery(queries.learnedLimits(sessionId));
-  const learned = query.data;
-  return (
-    <Sheet
-      title="Limits learned from marks"
-      action="Try on the plots"
-      disabled={learned === undefined || learned.moved.length === 0}
-      onSubmit={() => {
-        if (learned !== undefined) onTry(learned.limits, `learned from ${plural(learned.marks, "mark")}`);
-      }}
-      onClose={onClose}
-    >
-      {query.isError && <p className="field-error">{query.error.message}</p>}
-      {learned === undefined && !query.isError && <p className="muted">Learning …</p>}
-      {learned !== undefined && (
-        <>
-          <p>
-            {plural(learned.marks, "mark")}, {learned.good} of them good. The default limits agree with {learned.agreed_before} of
-            them, the learned ones with {learned.agreed_after}.
-          </p>
-          {learned.moved.length === 0 ? (
-            <p className="muted">No limit moves: the marks say nothing that the limits do not say already.</p>
-          ) : (
-            <ul className="learned">
-              {learned.moved.map((one) => (
-                <li key={one.name}>{one.words}</li>
-              ))}
-            </ul>
-          )}
-          {learned.remarks.map((remark) => (
-            <p key={remark} className="muted">
-              {remark}
-            </p>
-          ))}
-        </>
-      )}
     </Sheet>
   );
 }

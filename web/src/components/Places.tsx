@@ -1,7 +1,7 @@
 /** Grids and squares: the share of problematic exposures with its interval, and which of them to leave, with reasons. */
 import type { ExposurePlace } from "../api/client";
 import { causeName } from "../logic/exposures";
-import { percent, plural } from "../logic/format";
+import { percent } from "../logic/format";
 import { vars } from "./basics";
 
 interface Props {
@@ -52,19 +52,20 @@ export function Places({ places, square, drafted, onPick }: Props) {
               <span className="num share">{percent(place.share)}</span>
             </button>
             {place.leave && (
-              <p className="leave" title={place.reason}>
-                <strong>Leave this {place.kind}</strong>: evident after {plural(place.after, "exposure")}
-                {place.why.length > 0 && `; ${place.why.map((one) => `${causeName(one.indicator)} ${one.exposures}`).join(", ")}`}
-              </p>
+              <div className="leave">
+                <p>
+                  <strong>Leave this {place.kind}</strong>: {place.reason}
+                </p>
+                {place.why.length > 0 && (
+                  <p className="muted">Most often: {place.why.map((one) => `${causeName(one.indicator)} (${one.exposures})`).join(", ")}</p>
+                )}
+              </div>
             )}
           </li>
         ))}
       </ul>
-      {leaving > 0 && (
-        <p className="muted rule">
-          A place where half of the exposures are fine is told to be left in at most 5 % of cases. The bar is the share of
-          problematic exposures with its 90 % interval.
-        </p>
+      {places.length > 0 && (
+        <p className="muted rule">The bars show the share of problematic exposures with its 90 % interval.</p>
       )}
     </section>
   );

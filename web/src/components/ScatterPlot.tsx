@@ -1,6 +1,8 @@
 /** Any two indicators against each other; a rectangle or a lasso selects. */
 import { useCallback, useMemo, useRef, useState } from "react";
-import { type Columns, INDICATORS, type Indicator } from "../logic/exposures";
+import type { Limits } from "../api/client";
+import { type Columns, INDICATORS, type Indicator, indicatorOf } from "../logic/exposures";
+import { limitAt } from "../logic/judging";
 import { type Axis, isInside, type Place, rangeOf, shareOf, ticks } from "../logic/plotting";
 import { Segmented } from "./basics";
 import { below, drawPoints, writeOver } from "./drawPoints";
@@ -17,6 +19,8 @@ const UNKNOWN = new Float32Array();
 interface Props {
   readonly columns: Columns;
   readonly problematic: Float32Array;
+  /** By which `problematic` is told: lines, where the axes reach them. */
+  readonly limits: Limits;
   readonly active: Uint8Array;
   readonly shown: Uint8Array;
   readonly row: number | undefined;
@@ -32,7 +36,7 @@ interface Frame {
 const inside = (value: number, axis: Axis, from: number, to: number) => from + shareOf(value, axis) * (to - from);
 
 export function ScatterPlot(props: Props) {
-  const { columns, problematic, active, shown, row } = props;
+  const { columns, problematic, limits, active, shown, row } = props;
   const keys = INDICATORS.map(({ key }) => key);
   const [across, setAcross] = useKept("exposures.x", keys, isUnknown(columns.numbers.ice_nm) ? "defocus_um" : "ice_nm");
   const [up, setUp] = useKept("exposures.y", keys, "ctf_resolution_angstrom");
@@ -54,7 +58,7 @@ export function ScatterPlot(props: Props) {
       frame.current = { width, height };
       const at = (one: number) => placeOf(xs[one] ?? NaN, ys[one] ?? NaN, xAxis, yAxis, { width, height });
       drawPoints(drawing, { count: xs.length, x: (one) => at(one).x, y: (one) => at(one).y, active, problematic });
-      const across = ticks(xAxis, width / 64).map((tick) => ({
+      const sideways = ticks(xAxis, width / 64).map((tick) => ({
         tick,
         x: Math.round(inside(tick, xAxis, LEFT, width - EDGE)) + 0.5,
       }));
@@ -66,7 +70,7 @@ export function ScatterPlot(props: Props) {
         context.strokeStyle = colour("--plot-grid");
         context.lineWidth = 1;
         context.beginPath();
-        for (const { x } of across) {
+        for (const { x } of sideways) {
           context.moveTo(x, EDGE);
           context.lineTo(x, height - BOTTOM);
         }
@@ -75,15 +79,28 @@ export function ScatterPlot(props: Props) {
           context.lineTo(width - EDGE, y);
         }
         context.stroke();
+        context.strokeStyle = colour("--plot-text");
+        context.setLineDash([4, 3]);
+        context.beginPath();
+        for (const x of limitsOn(limits, across, xAxis).map((value) => inside(value, xAxis, LEFT, width - EDGE))) {
+          context.moveTo(x, EDGE);
+          context.lineTo(x, height - BOTTOM);
+        }
+        for (const y of limitsOn(limits, up, yAxis).map((value) => inside(value, yAxis, height - BOTTOM, EDGE))) {
+          context.moveTo(LEFT, y);
+          context.lineTo(width - EDGE, y);
+        }
+        context.stroke();
+        context.setLineDash([]);
       });
       context.font = font;
       context.textAlign = "center";
-      for (const { tick, x } of across) writeOver(drawing, `${tick}`, x, height - 7);
+      for (const { tick, x } of sideways) writeOver(drawing, `${tick}`, x, height - 7);
       context.textAlign = "right";
       for (const { tick, y } of upward) writeOver(drawing, `${tick}`, LEFT - 4, y + 3);
       context.textAlign = "left";
     },
-    [xs, ys, xAxis, yAxis, active, problematic],
+    [xs, ys, xAxis, yAxis, active, problematic, limits, across, up],
   );
   const drawOver = useCallback(
     ({ context, width, height, colour }: Drawing) => {
@@ -177,6 +194,12 @@ export function ScatterPlot(props: Props) {
     </section>
   );
 }
+
+/** The limits of an indicator that its axis reaches. */
+const limitsOn = (limits: Limits, key: string, { low, high }: Axis): number[] =>
+  (indicatorOf(key)?.limits ?? [])
+    .map((end) => limitAt(limits, end))
+    .filter((value): value is number => value !== null && value > low && value < high);
 
 /** Whether there are exposures and none has a value. */
 const isUnknown = (values: Float32Array | undefined) =>

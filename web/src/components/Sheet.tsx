@@ -18,10 +18,23 @@ interface Props {
 export function Sheet({ title, action, dismiss = "Cancel", disabled = false, wide = false, onSubmit, onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
+    const before = document.activeElement;
     dialog.current?.showModal();
-    // A dialog that opens gives the focus to its first button, the one that closes it.
-    dialog.current?.querySelector<HTMLElement>("form input.field")?.focus();
+    return () => {
+      // However it was left, the focus goes back to what opened it.
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, []);
+  useEffect(() => {
+    // A dialog that opens gives the focus to its first button, the one that closes it.
+    const form = dialog.current?.querySelector("form");
+    if (form?.contains(document.activeElement)) return;
+    const first =
+      form?.querySelector<HTMLElement>("input.field") ??
+      form?.querySelector<HTMLElement>("input:checked, input, select") ??
+      form?.querySelector<HTMLElement>("button[type=submit]:enabled");
+    first?.focus();
+  }, [disabled]);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     onSubmit();

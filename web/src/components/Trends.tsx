@@ -2,8 +2,9 @@
 import { useMemo, useState } from "react";
 import type { Limits } from "../api/client";
 import { type Columns, TRENDS } from "../logic/exposures";
+import { count } from "../logic/format";
 import type { LimitEnd } from "../logic/judging";
-import { shareOf, timeTicks } from "../logic/plotting";
+import { shareOf, ticks, timeTicks } from "../logic/plotting";
 import { Segmented, vars } from "./basics";
 import { useKept } from "./preferences";
 import { TrendPlot, type XAxis } from "./TrendPlot";
@@ -44,7 +45,13 @@ export function Trends({ columns, judged, held, active, shown, row, onPick, onSe
     });
     onSelect(rows);
   };
-  const marks = across === "time" ? timeTicks(x, 7) : [];
+  // Exposures are counted from 1.
+  const marks =
+    across === "time"
+      ? timeTicks(x, 7).map((tick) => ({ at: tick, text: clock.format(tick) }))
+      : ticks({ low: 1, high: columns.ids.length }, 7)
+          .filter(Number.isInteger)
+          .map((tick) => ({ at: tick - 1, text: count(tick) }));
   return (
     <section className="panel trends" aria-label="Trends">
       <header>
@@ -87,18 +94,11 @@ export function Trends({ columns, judged, held, active, shown, row, onPick, onSe
         />
       ))}
       <div className="trend-ticks num" aria-hidden="true">
-        {across === "order" ? (
-          <>
-            <span style={vars({ "--at": 0 })}>1</span>
-            <span style={vars({ "--at": 1 })}>{columns.ids.length}</span>
-          </>
-        ) : (
-          marks.map((tick) => (
-            <span key={tick} style={vars({ "--at": shareOf(tick, x) })}>
-              {clock.format(tick)}
-            </span>
-          ))
-        )}
+        {marks.map(({ at, text }) => (
+          <span key={at} style={vars({ "--at": shareOf(at, x) })}>
+            {text}
+          </span>
+        ))}
       </div>
       {unknown.length > 0 && <p className="muted unknown">Not measured in this session: {unknown.join(", ")}.</p>}
     </section>

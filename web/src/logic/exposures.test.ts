@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ExposureColumns } from "../api/client";
-import { decodeColumns, merged, passing, sorted, textAt, valueAt } from "./exposures";
+import { decodeColumns, failureWords, merged, passing, sorted, textAt, valueAt } from "./exposures";
 
 const base64 = (table: ArrayBufferView): string =>
   btoa(String.fromCharCode(...new Uint8Array(table.buffer, table.byteOffset, table.byteLength)));
@@ -92,5 +92,19 @@ describe("columns of exposures", () => {
     expect(by("total_motion_angstrom", true)).toEqual([2, 0, 1]);
     expect(by("time", true)).toEqual([2, 1, 0]);
     expect(by("square", true)).toEqual([1, 0, 2]);
+  });
+});
+
+describe("why an exposure failed", () => {
+  it("is told without the path of the movie, whose name stands beside it", () => {
+    expect(failureWords("hole_1", "/data/my raw/hole_1.mrcs is cut off: copy it again")).toBe("The movie is cut off: copy it again");
+    expect(failureWords("hole_1", "C:\\raw\\hole_1.tiff: there was not enough memory")).toBe("there was not enough memory");
+    expect(failureWords("hole_1", "hole_1.eer has no frames")).toBe("The movie has no frames");
+  });
+
+  it("is left as it is where it speaks of something else", () => {
+    for (const reason of ["the gain reference is 4 x 4 pixels", "/data/other_hole_1.mrcs is empty", "see hole_1.mrcs and /x/hole_1.mrcs"]) {
+      expect(failureWords("hole_1", reason)).toBe(reason);
+    }
   });
 });

@@ -176,8 +176,17 @@ export function valueText(indicator: Indicator, value: number): string {
   return value.toFixed(indicator.digits);
 }
 
-/** The unit behind `valueText`; none behind `no rings`. */
-export const unitAt = (indicator: Indicator, value: number): string => (Math.abs(value) === Infinity ? "" : indicator.unit);
+/** The unit behind `valueText`; none behind `no rings` and what is not known. */
+export const unitAt = (indicator: Indicator, value: number): string => (Number.isFinite(value) ? indicator.unit : "");
+
+/** Why an exposure failed, without the path of its movie in front: its name stands beside it. */
+export function failureWords(name: string, reason: string): string {
+  const place = reason.indexOf(`${name}.`);
+  const ending = place < 0 || !/^$|[/\\]$/.test(reason.slice(0, place)) ? null : /^\.\w+(:?)\s+/.exec(reason.slice(place + name.length));
+  if (ending === null) return reason;
+  const rest = reason.slice(place + name.length + ending[0].length);
+  return ending[1] === ":" ? rest : `The movie ${rest}`;
+}
 
 export type Kind = "all" | "fine" | "problematic" | "failed" | "marked";
 export interface Filter {
@@ -226,7 +235,9 @@ export function sorted(columns: Columns, problematic: Float32Array, rows: readon
       return sign * one.localeCompare(other, "en", { numeric: true }) || a - b;
     });
   }
-  const values = by === "time" ? columns.times : by === "problematic" ? problematic : columns.numbers[by];
+  // Rows are in the order of time, those of one moment included.
+  if (by === "time") return found.sort((a, b) => sign * (a - b));
+  const values = by === "problematic" ? problematic : columns.numbers[by];
   return found.sort((a, b) => {
     const one = values?.[a] ?? NaN;
     const other = values?.[b] ?? NaN;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isInside, rangeOf, rounded, shareOf, ticks, timeTicks } from "./plotting";
+import { isInside, limitMarks, rangeOf, rounded, shareOf, ticks, timeTicks } from "./plotting";
 
 describe("axes", () => {
   it("are not spoilt by a few wild values, and keep limits in view that are near", () => {
@@ -29,6 +29,36 @@ describe("axes", () => {
 
   it("are read with the digits that a person would give", () => {
     expect([rounded(4.4478), rounded(35.27), rounded(123.4)]).toEqual([4.45, 35.3, 123]);
+  });
+});
+
+describe("limits on a plot", () => {
+  const axis = { low: 0, high: 10 };
+  const marks = (low: number | null, high: number | null) =>
+    limitMarks([{ side: "low", value: low }, { side: "high", value: high }], axis, 112, 6);
+
+  it("are lines where the axis reaches them, with labels beside", () => {
+    expect(marks(2, 8)).toEqual([
+      { line: 86, beyond: undefined, label: 86 },
+      { line: 26, beyond: undefined, label: 26 },
+    ]);
+  });
+
+  it("have no line where the axis does not reach them, and say where they are", () => {
+    expect(marks(-3, 500)).toEqual([
+      { line: undefined, beyond: "below", label: 101 },
+      { line: undefined, beyond: "above", label: 11 },
+    ]);
+    expect(marks(null, null).map(({ line, beyond }) => line ?? beyond)).toEqual([undefined, undefined]);
+  });
+
+  it("keep their labels apart and inside of the plot, the higher limit's above", () => {
+    for (const [low, high] of [[5, 5.05], [9.9, 10], [0, 0.1], [40, 50], [null, 0.2]] as const) {
+      const [below, above] = marks(low, high);
+      expect((below?.label ?? 0) - (above?.label ?? 0)).toBeGreaterThanOrEqual(22);
+      expect(above?.label).toBeGreaterThanOrEqual(11);
+      expect(below?.label).toBeLessThanOrEqual(101);
+    }
   });
 });
 

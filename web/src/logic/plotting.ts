@@ -71,5 +71,39 @@ export function isInside({ x, y }: Place, line: readonly Place[]): boolean {
 export const shareOf = (value: number, { low, high }: Axis): number =>
   Math.min(1, Math.max(0, (value - low) / (high - low || 1)));
 
+/** A limit on a plot that is `height` pixels high, all in pixels from its top. */
+export interface LimitMark {
+  /** Where its line lies; undefined where there is no limit, or none that the axis reaches. */
+  readonly line: number | undefined;
+  /** The middle of its label: beside the line, moved where that would leave the plot or lie on another label. */
+  readonly label: number;
+  /** Where the limit is, seen from an axis that does not reach it. */
+  readonly beyond: "above" | "below" | undefined;
+}
+
+interface Limit {
+  readonly side: "low" | "high";
+  readonly value: number | null;
+}
+
+const LABEL_PX = 22;
+
+/** Places of the one or two limits of an axis, in the order given. `edge`: pixels that the axis keeps free at its ends. */
+export function limitMarks(limits: readonly Limit[], axis: Axis, height: number, edge: number): LimitMark[] {
+  const at = (value: number) => height - edge - shareOf(value, axis) * (height - 2 * edge);
+  const [first, last] = [LABEL_PX / 2, height - LABEL_PX / 2];
+  const marks = limits.map(({ side, value }) => {
+    const beyond = value === null ? undefined : value > axis.high ? ("above" as const) : value < axis.low ? ("below" as const) : undefined;
+    const line = value === null || beyond !== undefined ? undefined : at(value);
+    const wanted = line ?? (beyond === "above" || (beyond === undefined && side === "high") ? 0 : height);
+    return { line, beyond, label: Math.min(Math.max(wanted, first), Math.max(first, last)) };
+  });
+  const [one, other] = marks;
+  if (one === undefined || other === undefined || Math.abs(one.label - other.label) >= LABEL_PX) return marks;
+  // The higher limit's label above, both as near to their lines as there is room.
+  const middle = Math.min(Math.max((one.label + other.label) / 2, first + LABEL_PX / 2), Math.max(first, last) - LABEL_PX / 2);
+  return marks.map((mark, place) => ({ ...mark, label: middle + (limits[place]?.side === "high" ? -1 : 1) * (LABEL_PX / 2) }));
+}
+
 /** A number with as many digits as a person would set a limit with. */
 export const rounded = (value: number): number => Number(value.toPrecision(3));

@@ -14,6 +14,7 @@ import { useExposureMarks, useUndo } from "../components/useExposureMarks";
 import { keep, useExposureView } from "../components/useExposureView";
 import { useShortcuts } from "../components/useShortcuts";
 import { useTitle } from "../components/useTitle";
+import { failureWords } from "../logic/exposures";
 import { percent } from "../logic/format";
 import { decodePicks, type Point, type View } from "../logic/particles";
 import { exaggeration } from "../logic/tracks";
@@ -124,7 +125,7 @@ export default function ExposurePage() {
                 ? "Fine by the session's limits"
                 : `Problematic, ${percent(exposure.problematic ?? 0)} sure`}
           </p>
-          {exposure.reason !== null && <p>{exposure.reason}</p>}
+          {exposure.reason !== null && <p className="failure" title={exposure.reason}>{failureWords(exposure.name, exposure.reason)}</p>}
           {exposure.reasons.length > 0 && (
             <ul className="reasons">
               {exposure.reasons.map((reason) => (
@@ -149,22 +150,24 @@ export default function ExposurePage() {
             <TrackPlot path={detail.path_angstrom} />
           </section>
         )}
-        <section>
-          <h3>Picture</h3>
-          <label className="slider">
-            <span>Contrast</span>
-            <input type="range" min={0.5} max={5} step={0.05} value={contrast} onChange={(event) => { setContrast(event.target.valueAsNumber); }} />
-          </label>
-          <label className="check">
-            <input type="checkbox" checked={fine} onChange={(event) => { setFine(event.target.checked); }} /> Full detail
-          </label>
-          <label className="check">
-            <input type="checkbox" checked={tracks} onChange={(event) => { setTracks(event.target.checked); }} /> Local motion <kbd>m</kbd>
-          </label>
-          <label className="check">
-            <input type="checkbox" checked={particles} onChange={(event) => { setParticles(event.target.checked); }} /> Particles <kbd>p</kbd>
-          </label>
-        </section>
+        {detail.has_picture && (
+          <section>
+            <h3>Picture</h3>
+            <label className="slider">
+              <span>Contrast</span>
+              <input type="range" min={0.5} max={5} step={0.05} value={contrast} onChange={(event) => { setContrast(event.target.valueAsNumber); }} />
+            </label>
+            <label className="check">
+              <input type="checkbox" checked={fine} onChange={(event) => { setFine(event.target.checked); }} /> Full detail
+            </label>
+            <label className="check">
+              <input type="checkbox" checked={tracks} onChange={(event) => { setTracks(event.target.checked); }} /> Local motion <kbd>m</kbd>
+            </label>
+            <label className="check">
+              <input type="checkbox" checked={particles} onChange={(event) => { setParticles(event.target.checked); }} /> Particles <kbd>p</kbd>
+            </label>
+          </section>
+        )}
         <ExposureFacts detail={detail} />
       </aside>
     </div>
@@ -215,8 +218,15 @@ function Micrograph({ ref_, detail, fine, tracks, particles, contrast }: Microgr
   if (!detail.has_picture) {
     return (
       <div className="state">
-        <h2>There is no picture of this exposure</h2>
-        <p>{exposure.reason ?? (exposure.state === "done" ? "Its session keeps numbers only." : "It could not be processed.")}</p>
+        <h2>{exposure.state === "failed" ? "This exposure could not be processed" : "There is no picture of this exposure"}</h2>
+        {exposure.state === "failed" ? (
+          <>
+            <p>{exposure.reason === null ? "Its process did not say why." : failureWords(exposure.name, exposure.reason)}</p>
+            <p className="path">{detail.movie}</p>
+          </>
+        ) : (
+          <p>Its session keeps numbers only.</p>
+        )}
       </div>
     );
   }

@@ -8,7 +8,8 @@ import { ExposureExport } from "../components/ExposureExport";
 import { ExposureTable, ExposureTiles } from "../components/ExposureList";
 import { ExposureSummary } from "../components/ExposureSummary";
 import { Icon } from "../components/Icon";
-import { LearnSheet, LimitsSheet } from "../components/LimitsSheet";
+import { LearnSheet } from "../components/LearnSheet";
+import { LimitsSheet } from "../components/LimitsSheet";
 import { Places } from "../components/Places";
 import { useKept } from "../components/preferences";
 import { ScatterPlot } from "../components/ScatterPlot";
@@ -45,8 +46,8 @@ function Dashboard({ id }: { id: number }) {
 
   const { problematic } = judged.verdicts;
   const current = view.chosen === undefined ? undefined : columns?.rowOf.get(view.chosen);
-  // Until somebody picks one, the newest is shown, and stays the newest while more come.
-  const newest = useMemo(() => newestOf(columns?.ids ?? [], shown), [columns, shown]);
+  // Until somebody picks one, the newest that could be processed is shown, and stays the newest while more come.
+  const newest = useMemo(() => newestOf(columns?.flags ?? new Uint8Array(), shown), [columns, shown]);
   const row = current ?? newest;
   const active = useMemo(() => {
     if (columns === undefined || view.selected.size === 0) return shown;
@@ -216,6 +217,7 @@ function Dashboard({ id }: { id: number }) {
               <ScatterPlot
                 columns={columns}
                 problematic={problematic}
+                limits={judged.limits}
                 active={active}
                 shown={shown}
                 row={row}
@@ -295,6 +297,7 @@ function Dashboard({ id }: { id: number }) {
       )}
       {sheet === "limits" && (
         <LimitsSheet
+          columns={columns}
           limits={judged.limits}
           defaults={detail.data.default_limits}
           onTry={(limits) => { tryLimits(limits); setSheet(undefined); }}
@@ -302,7 +305,7 @@ function Dashboard({ id }: { id: number }) {
         />
       )}
       {sheet === "learn" && (
-        <LearnSheet sessionId={id} onTry={(limits, from) => { tryLimits(limits, from); setSheet(undefined); }} onClose={() => { setSheet(undefined); }} />
+        <LearnSheet sessionId={id} limits={judged.limits} onTry={(limits, from) => { tryLimits(limits, from); setSheet(undefined); }} onClose={() => { setSheet(undefined); }} />
       )}
       {sheet === "export" && (
         <ExposureExport
@@ -321,9 +324,15 @@ function Dashboard({ id }: { id: number }) {
   );
 }
 
-function newestOf(ids: readonly number[], shown: Uint8Array): number | undefined {
-  for (let row = ids.length - 1; row >= 0; row -= 1) if (shown[row] === 1) return row;
-  return undefined;
+/** The newest exposure that is shown and has results; where none has, the newest that is shown. */
+function newestOf(flags: Uint8Array, shown: Uint8Array): number | undefined {
+  let failed: number | undefined;
+  for (let row = flags.length - 1; row >= 0; row -= 1) {
+    if (shown[row] !== 1) continue;
+    if (((flags[row] ?? 0) & FAILED) === 0) return row;
+    failed ??= row;
+  }
+  return failed;
 }
 
 function Chosen({ name, onClear }: { name: string; onClear: () => void }) {
