@@ -1,8 +1,9 @@
 """When squares and grids of a session may be left, from what is known of their exposures.
 
 Where all exposures of a place have a fit resolution and tell how near they lie to each other, the rule weighs by how
-far they are beyond the limit, with spreads learned from the session's other places. Elsewhere it counts, and each
-exposure counts less than whole, since neighbours are alike. `structloop.micrographs.judging` has both rules.
+far they are beyond the limit, with spreads learned from the session's other places. Elsewhere, and where most are
+problematic for other reasons, it counts, and each exposure counts less than whole, since neighbours are alike.
+`structloop.micrographs.judging` has both rules.
 """
 
 import math
@@ -52,10 +53,9 @@ def margin_of(exposure: Any, limits: Limits, patch: str | None) -> Margin | None
         limits: The operator's.
         patch: Whose exposures are alike.
     """
-    limit, resolution = limits.most_ctf_resolution_angstrom, resolution_of(exposure)
-    if limit is None or resolution is None or patch is None:
+    beyond = _beyond(exposure, limits)
+    if math.isnan(beyond) or patch is None:
         return None
-    beyond = math.log(resolution / limit)
     if math.isinf(beyond) or (beyond <= 0 and exposure.problematic >= PROBLEMATIC_FROM):
         return Margin(None, patch)
     return Margin(beyond, patch)
@@ -82,9 +82,20 @@ def leave_places(
 
 
 def _margins(exposures: Sequence[Any], limits: Limits, patches: Sequence[str | None]) -> list[Margin] | None:
+    """Of a place's exposures; None where one is not known, or where most are problematic for other reasons."""
     found = [margin_of(each, limits, patch) for each, patch in zip(exposures, patches, strict=True)]
     margins = [each for each in found if each is not None]
-    return margins if len(margins) == len(found) else None
+    if len(margins) < len(found):
+        return None
+    problematic = [each for each in exposures if each.problematic >= PROBLEMATIC_FROM]
+    otherwise = [each for each in problematic if not _beyond(each, limits) > 0]
+    return None if 2 * len(otherwise) > len(problematic) else margins
+
+
+def _beyond(exposure: Any, limits: Limits) -> float:
+    """Logarithm of the fit resolution over its limit; NaN where one of them is not known."""
+    limit, resolution = limits.most_ctf_resolution_angstrom, resolution_of(exposure)
+    return math.nan if limit is None or resolution is None else math.log(resolution / limit)
 
 
 __all__ = ["LEFT_BY", "PATCH_UM", "PROBLEMATIC_FROM", "leave_places", "margin_of", "patch_of"]

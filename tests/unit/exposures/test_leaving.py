@@ -89,3 +89,10 @@ def test_where_too_little_is_known_exposures_are_counted() -> None:
         assert found.leave
         assert "are problematic" in found.reason
         assert "beyond the limit" in other.reason
+
+
+def test_a_square_of_thick_ice_is_left_however_well_a_few_of_its_rings_fit() -> None:
+    thick = [exposure(3.0, problematic=0.9, stage_x_um=9.0 * (n % 4), stage_y_um=0.0) for n in range(14)]
+    [found] = left([[*thick[:5], exposure(3.0, stage_x_um=0.0, stage_y_um=0.0), *thick[5:]]])
+    assert found.leave
+    assert "are problematic" in found.reason

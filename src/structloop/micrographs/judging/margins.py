@@ -21,9 +21,11 @@ from structloop.micrographs.judging.leaving import Leaving
 
 _OVERSHOOT = 0.583
 _FARTHEST = 3.0
-_PRIOR_WITHIN, _PRIOR_BETWEEN, _PRIOR_EXPOSURES, _PRIOR_PATCHES = 0.40, 0.20, 20, 5
+_PRIOR_WITHIN, _PRIOR_BETWEEN, _PRIOR_EXPOSURES, _PRIOR_PATCHES = 0.38, 0.19, 20, 5
 """What is taken for granted before a session teaches better: the spreads of log CTF resolution that were published for
 a real session of 3,538 exposures (0.34 within patches, 0.17 between them), made larger to be on the safe side."""
+
+_STANDARD_ERRORS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +149,18 @@ class _Sums:
     def spreads(self) -> tuple[float, float]:
         free, parts = self.free + _PRIOR_EXPOSURES, self.parts + _PRIOR_PATCHES
         known = (max(self.squares, 0.0) + _PRIOR_EXPOSURES * _PRIOR_WITHIN**2) / free
-        within = known * (1 + math.sqrt(2 / free))
+        within = known * (1 + _STANDARD_ERRORS * math.sqrt(2 / free))
         between = (self.between - within * self.noise + _PRIOR_PATCHES * _PRIOR_BETWEEN**2) / parts
         # The variance of patches' means has an error of its own, theirs and their exposures' together.
-        between += math.sqrt(2 / parts) * (max(between, 0.0) + within / (free / parts + 1))
+        between += _STANDARD_ERRORS * math.sqrt(2 / parts) * (max(between, 0.0) + within / (free / parts + 1))
         return math.sqrt(max(within, 1e-6)), math.sqrt(max(between, 0.0))
 
 
 def spreads(places: Sequence[Sequence[Margin]]) -> tuple[float, float]:
     """Standard deviations of margins within patches, and between patches of a place, from what was seen of a session.
 
-    Both are told at the upper end of their standard errors, since too small ones would claim too much, and begin from
-    those of a published session, so that little evidence moves them little. Margins beyond measure are given values
+    Both are told half a standard error too large, since too small ones would claim too much, and begin from those of a
+    published session, so that little evidence moves them little. Margins beyond measure are given values
     like those of the place's other exposures beyond the limit.
     """
     return _whole([_Sums.of(place) for place in places]).spreads()
