@@ -11,7 +11,7 @@ from structloop.loop import curation
 from structloop.loop.curation import NewItem
 from structloop.loop.curation.queue import waiting_for
 from structloop.loop.curation.tally import Counts, answer_counts, read_counts
-from structloop.loop.datasets.recording import claim_items
+from structloop.loop.datasets.recording import ItemsChangedError, claim_items
 from structloop.schema.loop import CurationReason, CurationState, ItemKey
 from structloop.store import Database
 from structloop.store.database import alembic_config
@@ -67,7 +67,8 @@ def something_happens(database: Database, rng: random.Random) -> None:
                 claim_items(
                     session, {row.id: str(row.label) for row in rng.sample(settled, len(settled) // 2)}, used.id
                 )
-    except (CurationError, NotFoundError):
+    except (CurationError, NotFoundError, ItemsChangedError):
+        # Somebody else was sooner; what one wanted to change stands as it was.
         pass
 
 

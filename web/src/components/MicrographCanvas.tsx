@@ -235,7 +235,11 @@ export function MicrographCanvas(props: Props) {
           event.preventDefault();
         }}
       />
-      {image === undefined && !failed && <div className="canvas-note">Reading the micrograph …</div>}
+      {image === undefined && !failed && (
+        <div className="canvas-note" aria-busy="true">
+          Reading the micrograph …
+        </div>
+      )}
       {failed && (
         <div className="canvas-note" role="alert">
           The picture cannot be made; the micrograph may have been moved.
